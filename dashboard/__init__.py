@@ -1,0 +1,1 @@
+"""Shows and hands out what was published: the reader, pages and exports."""

@@ -1,0 +1,1 @@
+"""Runs the chain: Dagster assets, fits, publishing and the command line."""
