@@ -3,7 +3,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PACKAGES := ingest orchestration quality dashboard
 CHECKED := $(PACKAGES) tests benchmarks
-COMPILE := uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+COMPILE := uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-strip-extras \
 	--python-version 3.11
 DASHBOARD ?= 1
 LARGE ?= 1
