@@ -1,0 +1,286 @@
+"""The fence: a release opened so that the engine itself refuses whatever this person may not see.
+
+A release is folders of Parquet. A reader is an in-memory DuckDB whose `allowed_directories` are exactly the folders of one
+tier (and, for pupil rows, of the schools named), with external access off, extensions off and its configuration locked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from ingest.settings import Settings
+
+TIERS = ("public", "leaders", "pupils")
+ALL_SCHOOLS = "_all"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PARQUET_MAGIC = b"PAR1"
+
+
+class ReleaseError(RuntimeError):
+    """A release is missing, damaged or does not hold what was asked for; the message is one sentence with the remedy."""
+
+
+class QueryError(ValueError):
+    """A query was refused by the fence or is wrong; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One published release, open for one tier. Closed by the context manager `open_release` or by `close()`."""
+
+    release_id: str
+    tier: str
+    urns: tuple[str, ...] | None
+    manifest: Mapping[str, Any]
+    tables: tuple[str, ...]
+    _connection: duckdb.DuckDBPyConnection = field(repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+        """Runs one SELECT inside the fence.
+
+        Parameters: `sql`, one statement that reads (SELECT, FROM, DESCRIBE, SUMMARIZE); `params`, its values by position or name.
+        Raises: `QueryError` for more than one statement, one that does not only read, a path outside the fence or wrong SQL;
+        `ReleaseError` where a file of the release cannot be read.
+        """
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            statements = cursor.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise QueryError("A release can only be read: give one SELECT statement.")
+            return cursor.execute(sql, params).to_arrow_table()
+        except duckdb.PermissionException as error:
+            raise QueryError("That file is outside what this role may read; query the views listed by `tables`.") from error
+        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+            if isinstance(error, duckdb.InvalidInputException) and "parquet" not in str(error).lower():
+                raise QueryError(_first_line(error)) from error
+            raise ReleaseError(
+                f"A file of release {self.release_id} cannot be read ({_first_line(error)}); "
+                "run `everypupil verify`, then publish again or roll back."
+            ) from error
+        except duckdb.Error as error:
+            raise QueryError(_first_line(error)) from error
+        finally:
+            cursor.close()
+
+    def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """As `query`, as a list of dictionaries."""
+        rows: list[dict[str, Any]] = self.query(sql, params).to_pylist()
+        return rows
+
+    def frame(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """As `query`, as a pandas frame; whole numbers with gaps stay whole numbers."""
+        frame: pd.DataFrame = self.query(sql, params).to_pandas(types_mapper=_NULLABLE_INTEGERS.get)
+        return frame
+
+    def has(self, table: str) -> bool:
+        """Whether this reader has the view `exports.<name>` or `marts.<name>`."""
+        return table in self.tables
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+_NULLABLE_INTEGERS: dict[pa.DataType, Any] = {
+    pa.int8(): pd.Int64Dtype(),
+    pa.int16(): pd.Int64Dtype(),
+    pa.int32(): pd.Int64Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+}
+
+
+def current_release_id(settings: Settings) -> str:
+    """The id of the release in force. Raises `ReleaseError` where none was published or the pointer is damaged."""
+    pointer = settings.releases_dir / "CURRENT"
+    try:
+        release_id = pointer.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise ReleaseError(f"No release has been published in {settings.home}; run `everypupil run` first.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(f"The pointer {pointer} cannot be read ({error}); run `everypupil rollback ID`.") from error
+    if not _NAME.fullmatch(release_id):
+        raise ReleaseError(f"The pointer {pointer} does not name a release; run `everypupil rollback ID`.")
+    return release_id
+
+
+def read_manifest(settings: Settings, release_id: str) -> dict[str, Any]:
+    """The manifest of one release. Raises `ReleaseError` where the release or its manifest is missing or damaged."""
+    if not _NAME.fullmatch(release_id):
+        raise ReleaseError("That is not the name of a release; `everypupil releases` lists them.")
+    path = settings.releases_dir / release_id / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReleaseError(
+            f"Release {release_id} is missing or was not finished (no {path.name}); run `everypupil rollback ID` to a good one."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"The manifest of release {release_id} is damaged ({error}); run `everypupil verify`.") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("tables"), dict) or not manifest["tables"]:
+        raise ReleaseError(f"The manifest of release {release_id} lists no tables; run `everypupil verify`.")
+    return manifest
+
+
+def read_last_run(settings: Settings) -> dict[str, Any] | None:
+    """What the newest run came to (`LAST_RUN.json`), or None where no run has been recorded. Raises `ReleaseError` if damaged."""
+    path = settings.releases_dir / "LAST_RUN.json"
+    try:
+        last_run = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"The record of the newest run, {path.name}, cannot be read ({error}); run `everypupil status`.") from error
+    if not isinstance(last_run, dict):
+        raise ReleaseError(f"The record of the newest run, {path.name}, is damaged; run `everypupil status`.")
+    return last_run
+
+
+@contextmanager
+def open_release(
+    settings: Settings, tier: str, urns: Iterable[str] | None = None, release_id: str | None = None
+) -> Iterator[Release]:
+    """Opens a release for one tier and closes it again; see `connect_release`."""
+    release = connect_release(settings, tier, urns, release_id)
+    try:
+        yield release
+    finally:
+        release.close()
+
+
+def connect_release(
+    settings: Settings, tier: str, urns: Iterable[str] | None = None, release_id: str | None = None
+) -> Release:
+    """Opens a release for one tier; the caller closes it.
+
+    Parameters: `tier`, public, leaders or pupils; `urns`, for tier pupils the schools whose rows may be read (None: the operator,
+    every school and the rows of no one school); `release_id`, default the one in force.
+    Views: `exports.<table>` over the tier's folder (tier pupils: over the leaders' folder); for tier pupils also `marts.<table>`.
+    Raises: `ReleaseError` for an unknown tier, a school the release does not hold, or a release that is missing or damaged.
+    """
+    if tier not in TIERS:
+        raise ReleaseError(f"There is no tier '{tier}'; choose one of {', '.join(TIERS)}.")
+    wanted = release_id or current_release_id(settings)
+    manifest = read_manifest(settings, wanted)
+    root = (settings.releases_dir / wanted).resolve()
+    schools = None if urns is None else tuple(sorted({str(urn) for urn in urns}))
+    folders = _folders(root, tier, schools)
+    views = _views(manifest, root, folders, "leaders" if tier == "pupils" else tier, tier == "pupils")
+    connection = _fenced(settings, folders, views, wanted)
+    return Release(wanted, tier, schools, manifest, tuple(sorted(views)), connection)
+
+
+def _folders(root: Path, tier: str, urns: tuple[str, ...] | None) -> list[Path]:
+    """The folders of this reader, and no others."""
+    if tier != "pupils":
+        return [_existing(root / tier)]
+    folders = [_existing(root / "leaders")]
+    if urns is None:
+        present = sorted(path for path in _existing(root / "pupils").iterdir() if path.name.startswith("urn="))
+        return folders + [_existing(path) for path in present]
+    if not urns:
+        raise ReleaseError("A reader of pupil rows needs at least one school; name its URN.")
+    for urn in urns:
+        if not _NAME.fullmatch(urn) or not (root / "pupils" / f"urn={urn}").is_dir():
+            raise ReleaseError(f"Release {root.name} holds no school with that URN; `everypupil status` lists the schools.")
+        folders.append(_existing(root / "pupils" / f"urn={urn}"))
+    return folders
+
+
+def _existing(folder: Path) -> Path:
+    # A link inside a release could lead to another school's folder: only the folder itself is ever allowed.
+    if folder.is_symlink() or not folder.is_dir():
+        raise ReleaseError(f"The folder {folder.name} of the release is missing; run `everypupil verify`.")
+    return folder
+
+
+def _views(
+    manifest: Mapping[str, Any], root: Path, folders: list[Path], exports_tier: str, with_marts: bool
+) -> dict[str, tuple[list[str], int]]:
+    """View name to its files (absolute) and the rows that the manifest counts in them."""
+    sources = [("exports", exports_tier)] + ([("marts", "pupils")] if with_marts else [])
+    views: dict[str, tuple[list[str], int]] = {}
+    for schema, tier in sources:
+        for table, entry in (manifest["tables"].get(tier) or {}).items():
+            if not re.fullmatch(r"[a-z_][a-z0-9_]*", table):
+                raise ReleaseError(f"The manifest of release {root.name} holds an impossible table name; run `everypupil verify`.")
+            files: list[str] = []
+            rows = 0
+            for file in entry["files"]:
+                path = root / file["path"]
+                if path.parent in folders or any(folder in path.parents for folder in folders):
+                    _check_parquet(path, root.name)
+                    files.append(str(path))
+                    rows += int(file["rows"])
+            if files:
+                views[f"{schema}.{table}"] = (files, rows)
+    if not views:
+        raise ReleaseError(f"Release {root.name} holds no tables for this tier; run `everypupil verify`.")
+    return views
+
+
+def _check_parquet(path: Path, release_id: str) -> None:
+    """A cheap look at both ends of a file: a truncated or overwritten file is found before anyone reads a figure from it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(-4, 2)
+            tail = file.read(4)
+    except OSError:
+        head = tail = b""
+    if ".." in path.parts or path.is_symlink() or head != _PARQUET_MAGIC or tail != _PARQUET_MAGIC:
+        raise ReleaseError(
+            f"The file {path.name} of release {release_id} is missing or damaged; run `everypupil verify`, then publish again or roll back."
+        )
+
+
+def _fenced(
+    settings: Settings, folders: list[Path], views: dict[str, tuple[list[str], int]], release_id: str
+) -> duckdb.DuckDBPyConnection:
+    """The locked connection with its views."""
+    config = settings.duckdb_config() | {
+        # A temporary directory would be one more place that may be read and written.
+        "temp_directory": "",
+        "python_enable_replacements": "false",
+        "allow_community_extensions": "false",
+        "allow_unsigned_extensions": "false",
+    }
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        connection.execute("SET allowed_directories = ?", [[f"{folder}/" for folder in folders]])
+        connection.execute("SET enable_external_access = false")
+        connection.execute("CREATE SCHEMA exports")
+        connection.execute("CREATE SCHEMA marts")
+        for name, (files, rows) in sorted(views.items()):
+            schema, table = name.split(".")
+            connection.execute("USE memory." + schema)
+            connection.from_parquet(files, union_by_name=True, hive_partitioning=False).create_view(table)
+            found = connection.execute("SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata(?)", [files]).fetchone()
+            if found is None or int(found[0]) != rows:
+                raise ReleaseError(
+                    f"Table {name} of release {release_id} does not have the rows its manifest counts; run `everypupil verify`."
+                )
+        connection.execute("USE memory.main")
+        connection.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        connection.close()
+        raise ReleaseError(f"Release {release_id} cannot be opened ({_first_line(error)}); run `everypupil verify`.") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
