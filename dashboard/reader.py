@@ -62,7 +62,9 @@ class Release:
                 raise QueryError("A release can only be read: give one SELECT statement.")
             return cursor.execute(sql, params).to_arrow_table()
         except duckdb.PermissionException as error:
-            raise QueryError("That file is outside what this role may read; query the views listed by `tables`.") from error
+            raise QueryError(
+                "That file is outside what this role may read; query the views listed by `tables`."
+            ) from error
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
             if isinstance(error, duckdb.InvalidInputException) and "parquet" not in str(error).lower():
                 raise QueryError(_first_line(error)) from error
@@ -127,7 +129,9 @@ def read_manifest(settings: Settings, release_id: str) -> dict[str, Any]:
             f"Release {release_id} is missing or was not finished (no {path.name}); run `everypupil rollback ID` to a good one."
         ) from None
     except (OSError, ValueError) as error:
-        raise ReleaseError(f"The manifest of release {release_id} is damaged ({error}); run `everypupil verify`.") from error
+        raise ReleaseError(
+            f"The manifest of release {release_id} is damaged ({error}); run `everypupil verify`."
+        ) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("tables"), dict) or not manifest["tables"]:
         raise ReleaseError(f"The manifest of release {release_id} lists no tables; run `everypupil verify`.")
     return manifest
@@ -141,7 +145,9 @@ def read_last_run(settings: Settings) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise ReleaseError(f"The record of the newest run, {path.name}, cannot be read ({error}); run `everypupil status`.") from error
+        raise ReleaseError(
+            f"The record of the newest run, {path.name}, cannot be read ({error}); run `everypupil status`."
+        ) from error
     if not isinstance(last_run, dict):
         raise ReleaseError(f"The record of the newest run, {path.name}, is damaged; run `everypupil status`.")
     return last_run
@@ -193,7 +199,9 @@ def _folders(root: Path, tier: str, urns: tuple[str, ...] | None) -> list[Path]:
         raise ReleaseError("A reader of pupil rows needs at least one school; name its URN.")
     for urn in urns:
         if not _NAME.fullmatch(urn) or not (root / "pupils" / f"urn={urn}").is_dir():
-            raise ReleaseError(f"Release {root.name} holds no school with that URN; `everypupil status` lists the schools.")
+            raise ReleaseError(
+                f"Release {root.name} holds no school with that URN; `everypupil status` lists the schools."
+            )
         folders.append(_existing(root / "pupils" / f"urn={urn}"))
     return folders
 
@@ -214,7 +222,9 @@ def _views(
     for schema, tier in sources:
         for table, entry in (manifest["tables"].get(tier) or {}).items():
             if not re.fullmatch(r"[a-z_][a-z0-9_]*", table):
-                raise ReleaseError(f"The manifest of release {root.name} holds an impossible table name; run `everypupil verify`.")
+                raise ReleaseError(
+                    f"The manifest of release {root.name} holds an impossible table name; run `everypupil verify`."
+                )
             files: list[str] = []
             rows = 0
             for file in entry["files"]:
@@ -266,7 +276,9 @@ def _fenced(
             schema, table = name.split(".")
             connection.execute("USE memory." + schema)
             connection.from_parquet(files, union_by_name=True, hive_partitioning=False).create_view(table)
-            found = connection.execute("SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata(?)", [files]).fetchone()
+            found = connection.execute(
+                "SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata(?)", [files]
+            ).fetchone()
             if found is None or int(found[0]) != rows:
                 raise ReleaseError(
                     f"Table {name} of release {release_id} does not have the rows its manifest counts; run `everypupil verify`."
@@ -275,7 +287,9 @@ def _fenced(
         connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
         connection.close()
-        raise ReleaseError(f"Release {release_id} cannot be opened ({_first_line(error)}); run `everypupil verify`.") from error
+        raise ReleaseError(
+            f"Release {release_id} cannot be opened ({_first_line(error)}); run `everypupil verify`."
+        ) from error
     except BaseException:
         connection.close()
         raise

@@ -1,0 +1,404 @@
+"""What leaders take away: a table, or a pack for one school or the whole trust, at a role's tier, as xlsx, csv or parquet."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dashboard import queries, wording
+from dashboard.access import AccessError, Grant, connect_as, grant_of
+from dashboard.reader import Release, ReleaseError
+from dashboard.workbook import SHORTHAND_LINE, Sheet, write_workbook
+from ingest.registry import Registry, load_registry
+from ingest.settings import Settings
+
+FORMATS = ("xlsx", "csv", "parquet")
+PACKS = ("school_pack", "trust_pack")
+_LARGEST_EXACT_INTEGER = 2**53
+_TEXT_COLUMNS = ("_key", "urn", "laestab", "_code", "_id")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_TIER_LINES = {
+    "public": "Tier: public. Figures of small groups are hidden.",
+    "leaders": "Tier: leaders. For leaders of the trust or local authority; not for publication.",
+    "pupils": "Tier: pupils. Restricted: holds figures of small groups that are not hidden. Do not pass it on.",
+}
+
+
+class ExportError(ValueError):
+    """An export cannot be made as asked; the message is one sentence."""
+
+
+def export_table(
+    settings: Settings,
+    name: str,
+    role: str,
+    unit: str | None,
+    file_format: str,
+    out: Path,
+    release_id: str | None = None,
+) -> Path:
+    """Writes one table or pack of a release for a role; the file appears whole or not at all.
+
+    Parameters: `name`, a table of the role's tier (`measure_value`, `exports.gap`, `marts.progress_pupil`), `school_pack` or
+    `trust_pack`; `role`, as in `access.grant_of`; `unit`, the URN of one school or None; `file_format`, xlsx, csv or parquet;
+    `out`, the file, or a folder in which the file gets its name; `release_id`, default the release in force.
+    Returns: the file written.
+    Raises: `ExportError` for an unknown name, format or unit, `AccessError` for a role, `ReleaseError` for a release.
+    """
+    if file_format not in FORMATS:
+        raise ExportError(f"There is no export format '{file_format}'; choose one of {', '.join(FORMATS)}.")
+    if name in PACKS and file_format != "xlsx":
+        raise ExportError(
+            f"A pack holds several tables, so it is a workbook: export {name} as xlsx, or name one table."
+        )
+    grant = grant_of(role)
+    if unit is None and name == "school_pack":
+        if grant.urns is None or len(grant.urns) != 1:
+            raise ExportError("A school pack is about one school: give its URN as the unit.")
+        unit = grant.urns[0]
+    if unit is not None and grant.urns is not None and unit not in grant.urns:
+        raise AccessError("This role may take away its own school's figures only; give that school's URN as the unit.")
+    target = Path(out)
+    if target.is_dir():
+        target = target / f"{'-'.join(part for part in (name.replace('.', '_'), unit) if part)}.{file_format}"
+    release = connect_as(settings, role, release_id)
+    try:
+        content = export_bytes(settings, release, grant, name, unit, file_format)
+    finally:
+        release.close()
+    return _write_whole(target, content)
+
+
+def export_bytes(
+    settings: Settings, release: Release, grant: Grant, name: str, unit: str | None, file_format: str
+) -> bytes:
+    """As `export_table`, over a release that is open, as bytes for a download."""
+    school = _school(release, unit) if unit is not None else None
+    if name in PACKS:
+        return _pack(settings, release, grant, name, school)
+    if name not in _names(release):
+        raise ExportError(
+            f"There is no table or pack '{name}' for this role; choose one of {', '.join(_names(release))}."
+        )
+    view = queries.source(release, name)
+    frame = queries.whole_table(release, view) if school is None else queries.table_of_school(release, view, school)
+    if file_format == "parquet":
+        return _parquet(release, frame)
+    if file_format == "csv":
+        return csv_text(frame, release.release_id).encode("utf-8")
+    if frame.empty:
+        raise ExportError(
+            f"Table '{name}' has no rows for this unit in release {release.release_id}; nothing was written."
+        )
+    registry = load_registry(settings)
+    title = (
+        f"{view.split('.')[1].replace('_', ' ').capitalize()}{'' if school is None else ', ' + school['school_name']}"
+    )
+    units = _units(release)
+    sheet = _sheet(view.split(".")[1][:31], title, [_period_line(release)], frame, units, wording.label)
+    return _book(release, registry, title, [sheet], {})
+
+
+def _names(release: Release) -> list[str]:
+    plain = {table.split(".")[1] for table in release.tables}
+    return sorted({*plain, *release.tables, *PACKS})
+
+
+def _school(release: Release, unit: str) -> dict[str, Any]:
+    frame = queries.table_of_school(release, queries.published(release, "dim_school"), {"urn": unit})
+    if frame.empty:
+        raise ExportError(
+            f"Release {release.release_id} has no school with URN {unit}; export dim_school to see the URNs."
+        )
+    return {str(key): value for key, value in frame.iloc[0].to_dict().items()}
+
+
+def _units(release: Release) -> dict[str, str]:
+    frame = queries.measures(release)
+    return dict(zip(frame["measure_id"], frame["unit"], strict=True))
+
+
+# --- packs ---------------------------------------------------------------------------------------------------------------
+
+
+def _pack(settings: Settings, release: Release, grant: Grant, name: str, school: dict[str, Any] | None) -> bytes:
+    registry = load_registry(settings)
+    if name == "trust_pack" and grant.urns is not None:
+        raise AccessError("This role may take away its own school's figures only; export school_pack instead.")
+    if name == "school_pack" and school is None:
+        raise ExportError("A school pack is about one school: give its URN as the unit.")
+    if name == "trust_pack" and school is not None:
+        raise ExportError("A trust pack is about every school: leave the unit out, or export school_pack.")
+    known = queries.schools(release)
+    names = dict(zip(known["school_key"], known["school_name"], strict=True)) | dict(
+        zip(known["urn"], known["school_name"], strict=True)
+    )
+    measures = queries.measures(release)
+    measure_names = dict(zip(measures["measure_id"], measures["name"], strict=True))
+
+    def rows_of(table: str) -> pd.DataFrame:
+        view = queries.source(release, table)
+        return queries.whole_table(release, view) if school is None else queries.table_of_school(release, view, school)
+
+    def worded(frame: pd.DataFrame) -> pd.DataFrame:
+        """Names in the place of codes; schools in the order of their names, never of their figures."""
+        frame = frame.copy()
+        for key in ("unit_code", "school_key"):
+            if key in frame:
+                frame.insert(
+                    0,
+                    "school_name",
+                    [names.get(code, "All schools of the trust or local authority") for code in frame[key]],
+                )
+        if "measure_id" in frame:
+            frame.insert(1, "measure_name", [measure_names.get(measure, measure) for measure in frame["measure_id"]])
+        if "group_value" in frame:
+            pairs = list(zip(frame["group_dimension"], frame["group_value"], strict=True))
+            frame["group_name"] = [wording.group_name(registry, dimension, value) for dimension, value in pairs]
+            if "comparator" in frame:
+                frame["comparator"] = [
+                    wording.group_name(registry, pair[0], value)
+                    for pair, value in zip(pairs, frame["comparator"], strict=True)
+                ]
+            frame["group_dimension"] = [wording.dimension_name(registry, dimension) for dimension, _ in pairs]
+        if "period" in frame:
+            frame["period"] = [wording.period_name(period) for period in frame["period"]]
+        if "measure_id" in frame:
+            frame["unit"] = [units.get(measure, "") for measure in frame["measure_id"]]
+        order = [
+            c
+            for c in ("measure_name", "academic_year", "period", "group_dimension", "school_name", "group_name")
+            if c in frame
+        ]
+        return frame.sort_values(order, kind="stable")
+
+    units = _units(release)
+    values = rows_of("measure_value")
+    topics = [wording.topic_of(registry, measure) for measure in values["measure_id"]]
+    of_topic: Callable[[str], pd.DataFrame] = lambda topic: values[[found == topic for found in topics]]  # noqa: E731 - a filter
+    value_columns = ["school_name", "measure_name", "unit", "academic_year", "period", "group_dimension", "group_name", "n", "value",
+                     "ci_low", "ci_high", "coverage", "status", "definition_version"]  # fmt: skip
+    gap_columns = ["school_name", "measure_name", "unit", "academic_year", "period", "group_dimension", "group_name", "comparator",
+                   "n_group", "n_comparator", "value_group", "value_comparator", "gap", "ci_low", "ci_high", "effect_size",
+                   "coverage", "status", "definition_version"]  # fmt: skip
+    progress_columns = ["school_name", "measure_name", "academic_year", "n", "raw_mean", "raw_ci_low", "raw_ci_high", "shrunken",
+                        "shrunken_ci_low", "shrunken_ci_high", "reliability", "probability_above", "coverage", "status"]  # fmt: skip
+    coverage_columns = ["school_name", "feed", "academic_year", "period", "expected", "received", "share", "status"]
+    parts = [
+        ("Attendance", "Attendance and absence", of_topic("attendance"), value_columns),
+        ("Attainment", "Attainment", of_topic("attainment"), value_columns),
+        ("Progress by group", "Progress by group of pupils", of_topic("progress"), value_columns),
+        ("Progress", "Progress by school: value added", rows_of("progress_school"), progress_columns),
+        ("Gaps", "Gaps between groups of pupils", rows_of("gap"), gap_columns),
+        ("Coverage", "Coverage: what was expected and what was received", rows_of("coverage"), coverage_columns),
+    ]
+    whom = "every school" if school is None else str(school["school_name"])
+    sheets, absent = [], {}
+    for sheet_name, title, frame, columns in parts:
+        if frame.empty:
+            absent[sheet_name] = f"{title}: no data in this release."
+            continue
+        shown = worded(frame)
+        information = [
+            _period_line(release),
+            "95% interval: of 100 such intervals, about 95 hold the true figure of pupils like these.",
+        ]
+        sheets.append(_sheet(sheet_name, f"{title}, {whom}", information, shown, units, wording.label, columns))
+    return _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent)
+
+
+def _period_line(release: Release) -> str:
+    return f"Data as of {wording.day(str(release.manifest.get('as_of', '')))}. Release {release.release_id}. Source: the schools' own records."
+
+
+def _sheet(
+    name: str, title: str, information: list[str], frame: pd.DataFrame, units: dict[str, str],
+    heading: Callable[[str], str], columns: list[str] | None = None,
+) -> Sheet:  # fmt: skip
+    columns = columns or list(frame.columns)
+    records = _records(frame)
+    rows = [[_excel_cell(column, record) for column in columns] for record in records]
+    places = [[_places(column, record, units) for column in columns] for record in records]
+    return Sheet(
+        name,
+        title,
+        ["This sheet has one table.", *information, SHORTHAND_LINE],
+        _unique([heading(c) for c in columns]),
+        rows,
+        places,
+    )
+
+
+def _unique(headings: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    result = []
+    for text in headings:
+        seen[text] = seen.get(text, 0) + 1
+        result.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
+    return result
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    return [{name: wording.plain(value) for name, value in record.items()} for record in table.to_pylist()]
+
+
+def _status(record: dict[str, Any]) -> str | None:
+    status = record.get("status")
+    return None if status is None else str(status)
+
+
+def _excel_cell(column: str, record: dict[str, Any]) -> Any:
+    value = record[column]
+    letter = wording.status_of(column, value, _status(record))
+    if letter is not None:
+        return f"[{letter}]"
+    if column == "status":
+        return "shown" if value == "ok" else f"[{value}]" if value in wording.STATUS_WORDS else str(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and (column.endswith(_TEXT_COLUMNS) or abs(value) >= _LARGEST_EXACT_INTEGER):
+        return str(value)
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, int | float | dt.date):
+        return value
+    return str(value) or "[x]"
+
+
+def _places(column: str, record: dict[str, Any], units: dict[str, str]) -> int | None:
+    return (
+        wording.decimals(column, units.get(str(record.get("measure_id"))))
+        if isinstance(record[column], float)
+        else None
+    )
+
+
+def _book(release: Release, registry: Registry, title: str, sheets: list[Sheet], absent: dict[str, str]) -> bytes:
+    manifest = release.manifest
+    definitions = queries.measures(release)
+    sheets = [
+        *sheets,
+        _sheet(
+            "Definitions",
+            "Definitions of the measures",
+            ["Each figure names the version of its definition."],
+            definitions,
+            {},
+            wording.label,
+        ),
+    ]
+    published = str(manifest.get("published_at", ""))
+    cover = [
+        f"Release: {release.release_id}",
+        f"Data as of: {wording.day(str(manifest.get('as_of', '')))}",
+        f"Published: {wording.day(published)}",
+        f"Coverage: {manifest.get('coverage_sentence', 'not stated in this release')}",
+        f"Definitions: registry {manifest.get('registry_fingerprint', 'not stated')}; versions are in the Definitions sheet.",
+        _TIER_LINES[release.tier],
+        *absent.values(),
+        "Figures are estimates with 95% intervals. They are not ranks, and where intervals overlap the figures are similar.",
+        "Questions: ask the data team of your trust or local authority, and name the release.",
+    ]
+    notes = [
+        "Figures are worked out from the schools' own records, as described in the Definitions sheet.",
+        *[f"[{letter}] means {meaning}." for letter, meaning in wording.STATUS_MEANINGS.items()],
+        "Gap is the comparator's value less the group's value.",
+        f"Figures of fewer pupils than the limits ({_limits(registry)}) are hidden, and so are others from which they could be worked out.",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_workbook(Path(folder) / "workbook.xlsx", title, cover, notes, sheets, _moment(published))
+        return path.read_bytes()
+
+
+def _limits(registry: Registry) -> str:
+    limits = registry.data["disclosure"]["minimum_pupils"]
+    return ", ".join(f"{limit} in {tier} figures" for tier, limit in limits.items())
+
+
+def _moment(text: str) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ReleaseError("The manifest of this release has no publication date; run `everypupil verify`.") from error
+    return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+# --- machine formats -----------------------------------------------------------------------------------------------------
+
+_LEVELS = {"school": "School", "trust": "Trust", "la": "Local authority", "region": "Regional", "national": "National"}
+
+
+def csv_text(frame: pd.DataFrame, release_id: str) -> str:
+    """A tidy CSV with a symbol in the place of every missing figure and the release on every row.
+
+    Tables of figures by year and level start with `time_period`, `time_identifier` and `geographic_level` as in DfE's open data.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = [str(column) for column in frame.columns]
+    tidy = {"academic_year", "period", "level"} <= set(columns)
+    writer.writerow([*(["time_period", "time_identifier", "geographic_level"] if tidy else []), *columns, "release_id"])
+    for record in _records(frame):
+        front: list[str] = []
+        if tidy:
+            year = str(record["academic_year"])
+            level = str(record["level"])
+            front = [year.replace("/", ""), wording.period_name(str(record["period"])), _LEVELS.get(level, level)]
+        writer.writerow([*front, *[_csv_cell(column, record) for column in columns], release_id])
+    return out.getvalue()
+
+
+def _csv_cell(column: str, record: dict[str, Any]) -> str:
+    value = record[column]
+    letter = wording.status_of(column, value, _status(record))
+    if letter is not None:
+        return letter
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    text = value.isoformat() if isinstance(value, dt.date) else str(value)
+    # A spreadsheet that opens the file must not run a cell that came from a school's file.
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _parquet(release: Release, frame: pd.DataFrame) -> bytes:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    facts = {"release_id": release.release_id, "tier": release.tier, "as_of": str(release.manifest.get("as_of", ""))}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | facts), buffer)
+    return buffer.getvalue()
+
+
+def _write_whole(target: Path, content: bytes) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".export-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.chmod(draft, 0o640)
+            os.replace(draft, target)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+    except OSError as error:
+        raise ExportError(
+            f"The file {target} cannot be written ({error.strerror}); choose another place with --out."
+        ) from error
+    return target
+
+
+def exportable(release: Release) -> Iterable[str]:
+    """The names that `export_table` takes for this reader."""
+    return _names(release)

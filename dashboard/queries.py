@@ -1,0 +1,161 @@
+"""Every question that the pages and the exports ask of a release. Values, and names of tables, go in as parameters only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from dashboard.reader import Release, ReleaseError
+
+_ALL = "FROM query_table(?)"
+_BY_URN = "FROM query_table(?) WHERE urn = ?"
+_BY_SCHOOL_KEY = "FROM query_table(?) WHERE school_key = ?"
+_BY_UNIT = "FROM query_table(?) WHERE level = 'school' AND unit_code IN (?, ?)"
+_BY_LAESTAB = "FROM query_table(?) WHERE laestab = ?"
+_SCHOOLS = "SELECT * FROM query_table(?) ORDER BY phase, school_name, urn"
+_MEASURES = "SELECT * FROM query_table(?) ORDER BY measure_id, definition_version"
+_YEARS = """
+SELECT DISTINCT academic_year FROM (
+    SELECT academic_year FROM query_table(?) UNION ALL SELECT academic_year FROM query_table(?)
+) ORDER BY academic_year DESC
+"""
+_MEASURE_IDS = "SELECT DISTINCT measure_id FROM query_table(?) WHERE academic_year = ? ORDER BY measure_id"
+_PERIODS = "SELECT DISTINCT period FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY period"
+_VALUES = """
+SELECT * FROM query_table($source)
+WHERE academic_year = $academic_year AND measure_id = $measure_id AND level = $level AND group_dimension = $dimension
+  AND ($period IS NULL OR period = $period)
+ORDER BY period, unit_code, group_value
+"""
+_VALUES_OVER_YEARS = """
+SELECT * FROM query_table($source)
+WHERE measure_id = $measure_id AND level = $level AND group_dimension = 'all' AND period = $period
+ORDER BY academic_year, unit_code
+"""
+_GAPS = """
+SELECT * FROM query_table($source)
+WHERE academic_year = $academic_year AND measure_id = $measure_id AND group_dimension = $dimension AND level = $level
+  AND ($period IS NULL OR period = $period)
+ORDER BY period, unit_code
+"""
+_PROGRESS = "SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY school_key"
+_MODELS = "SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY method"
+_COVERAGE = """
+SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, school_key
+"""
+_ISSUES = """
+SELECT rule_id, severity, status, count(DISTINCT school_key) AS schools, sum(n_rows) AS n_rows, min(first_seen) AS first_seen,
+       max(last_seen) AS last_seen
+FROM query_table(?) GROUP BY rule_id, severity, status ORDER BY severity DESC, rule_id, status
+"""
+_DELIVERIES = "SELECT * FROM query_table(?) ORDER BY extracted_at DESC, feed, file_name"
+
+
+def source(release: Release, table: str) -> str:
+    """The view that holds a table for this reader: `marts` where its tier has it, else `exports`; a qualified name stands.
+
+    Raises: `ReleaseError` where this reader has no such table.
+    """
+    candidates = [table] if "." in table else [f"marts.{table}", f"exports.{table}"]
+    for candidate in candidates:
+        if release.has(candidate):
+            return candidate
+    raise ReleaseError(
+        f"Release {release.release_id} has no table '{table}' at this tier; it has {', '.join(release.tables)}."
+    )
+
+
+def published(release: Release, table: str) -> str:
+    """The view of a table as the pages show it, with the tier's suppression. Raises `ReleaseError` where there is none."""
+    return source(release, f"exports.{table}")
+
+
+def whole_table(release: Release, view: str) -> pd.DataFrame:
+    return release.frame(_ALL, [view])
+
+
+def columns_of(release: Release, view: str) -> list[str]:
+    names: list[str] = release.query("FROM query_table(?) LIMIT 0", [view]).column_names
+    return names
+
+
+def table_of_school(release: Release, view: str, school: dict[str, Any]) -> pd.DataFrame:
+    """The rows of one school, by whichever key the table has. Raises `ReleaseError` for a table that has no school in it."""
+    columns = columns_of(release, view)
+    if "urn" in columns:
+        return release.frame(_BY_URN, [view, school["urn"]])
+    if "school_key" in columns:
+        return release.frame(_BY_SCHOOL_KEY, [view, school["school_key"]])
+    if "unit_code" in columns:
+        return release.frame(_BY_UNIT, [view, school["school_key"], school["urn"]])
+    if "laestab" in columns:
+        return release.frame(_BY_LAESTAB, [view, school["laestab"]])
+    raise ReleaseError(f"Table {view} is not about schools; export it without a unit.")
+
+
+def schools(release: Release) -> pd.DataFrame:
+    """Schools grouped by phase and in the order of their names."""
+    return release.frame(_SCHOOLS, [published(release, "dim_school")])
+
+
+def measures(release: Release) -> pd.DataFrame:
+    return release.frame(_MEASURES, [published(release, "measure")])
+
+
+def academic_years(release: Release) -> list[str]:
+    """Newest first."""
+    rows = release.rows(_YEARS, [published(release, "measure_value"), published(release, "progress_school")])
+    return [str(row["academic_year"]) for row in rows]
+
+
+def measure_ids(release: Release, table: str, academic_year: str) -> list[str]:
+    rows = release.rows(_MEASURE_IDS, [published(release, table), academic_year])
+    return [str(row["measure_id"]) for row in rows]
+
+
+def periods(release: Release, table: str, academic_year: str, measure_id: str) -> list[str]:
+    rows = release.rows(_PERIODS, [published(release, table), academic_year, measure_id])
+    return [str(row["period"]) for row in rows]
+
+
+def values(
+    release: Release, academic_year: str, measure_id: str, level: str, dimension: str = "all", period: str | None = None
+) -> pd.DataFrame:
+    """Rows of `measure_value` of one measure, year, level and group dimension."""
+    return release.frame(_VALUES, {"source": published(release, "measure_value"), "academic_year": academic_year,
+                                   "measure_id": measure_id, "level": level, "dimension": dimension, "period": period})  # fmt: skip
+
+
+def values_over_years(release: Release, measure_id: str, level: str, period: str) -> pd.DataFrame:
+    return release.frame(_VALUES_OVER_YEARS, {"source": published(release, "measure_value"), "measure_id": measure_id,
+                                              "level": level, "period": period})  # fmt: skip
+
+
+def gaps(
+    release: Release, academic_year: str, measure_id: str, dimension: str, level: str, period: str | None = None
+) -> pd.DataFrame:
+    """Rows of `gap` of one measure, year, level and group dimension."""
+    return release.frame(_GAPS, {"source": published(release, "gap"), "academic_year": academic_year, "measure_id": measure_id,
+                                 "dimension": dimension, "level": level, "period": period})  # fmt: skip
+
+
+def progress(release: Release, academic_year: str, measure_id: str) -> pd.DataFrame:
+    return release.frame(_PROGRESS, [published(release, "progress_school"), academic_year, measure_id])
+
+
+def models(release: Release, academic_year: str, measure_id: str) -> pd.DataFrame:
+    return release.frame(_MODELS, [published(release, "progress_model"), academic_year, measure_id])
+
+
+def coverage(release: Release, academic_year: str) -> pd.DataFrame:
+    return release.frame(_COVERAGE, [published(release, "coverage"), academic_year])
+
+
+def issues(release: Release) -> pd.DataFrame:
+    """Open findings by rule, with counts only."""
+    return release.frame(_ISSUES, [published(release, "data_quality_issue")])
+
+
+def deliveries(release: Release) -> pd.DataFrame:
+    return release.frame(_DELIVERIES, [published(release, "delivery")])

@@ -1,0 +1,190 @@
+"""The words of figures: status, names of groups and columns, numbers as people read them. Screen and workbook share them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+from typing import Any
+
+from ingest.registry import Registry
+
+STATUS_WORDS = {
+    "c": "hidden to protect pupils (c)",
+    "x": "not available (x)",
+    "z": "not applicable (z)",
+    "low": "low (low)",
+    "u": "not reliable enough (u)",
+}
+STATUS_MEANINGS = {
+    "c": "hidden to protect pupils: too few of them, or another hidden figure could be worked out from it",
+    "x": "not available: nothing was delivered, or not enough to say",
+    "z": "not applicable: the figure does not exist for this row",
+    "low": "rounds to 0 but is not 0",
+    "u": "not reliable enough: too few pupils or too little of the expected data",
+}
+# Columns that a status other than ok hides. Counts of pupils stay unless the release itself hides them.
+FIGURES = frozenset(
+    ["value", "ci_low", "ci_high", "gap", "effect_size", "value_group", "value_comparator", "within_school", "between_school", "undecomposed", "placebo_share", "numerator", "denominator", "raw_mean", "raw_ci_low", "raw_ci_high", "shrunken", "shrunken_se", "shrunken_ci_low", "shrunken_ci_high", "reliability", "probability_above", "var_school", "var_pupil", "icc", "deviance"]
+)
+UNIT_FIGURES = frozenset(
+    ["value", "ci_low", "ci_high", "gap", "value_group", "value_comparator", "within_school", "between_school", "undecomposed"]
+)
+PERCENT_COLUMNS = frozenset({"coverage", "share", "placebo_share"})
+
+_LABELS = {
+    "academic_year": "Academic year",
+    "ci_high": "95% interval, to",
+    "ci_low": "95% interval, from",
+    "comparator": "Compared with",
+    "coverage": "Coverage (% of expected data received)",
+    "definition_version": "Definition version",
+    "effect_pp": "Effect on the headline (percentage points)",
+    "effect_size": "Effect size (gap in standard deviations)",
+    "gap": "Gap (comparator less group)",
+    "group_dimension": "Group type",
+    "group_name": "Group",
+    "icc": "Share of variance between schools",
+    "la_code": "Local authority code",
+    "la_name": "Local authority",
+    "laestab": "LAESTAB",
+    "measure_name": "Measure",
+    "n": "Pupils (n)",
+    "n_comparator": "Pupils compared with (n)",
+    "n_group": "Pupils in the group (n)",
+    "n_rows": "Rows",
+    "probability_above": "Probability that the school is above 0",
+    "raw_ci_high": "Raw mean, 95% interval, to",
+    "raw_ci_low": "Raw mean, 95% interval, from",
+    "raw_mean": "Raw mean residual",
+    "reliability": "Reliability",
+    "school_name": "School",
+    "share": "Share received (%)",
+    "shrunken": "Shrunken estimate",
+    "shrunken_ci_high": "Shrunken estimate, 95% interval, to",
+    "shrunken_ci_low": "Shrunken estimate, 95% interval, from",
+    "shrunken_se": "Standard error of the shrunken estimate",
+    "status": "Status",
+    "unit": "Unit",
+    "unit_code": "Unit code",
+    "urn": "URN",
+    "value_comparator": "Value, compared with",
+    "value_group": "Value, group",
+}
+_PERIODS = {"YTD": "Year to date", "Y5": "First five half-terms", "Y6": "All six half-terms", "AUT": "Autumn term",
+            "SPR": "Spring term", "SUM1": "First half of the summer term", "SUM2": "Second half of the summer term"}  # fmt: skip
+
+
+def label(column: str) -> str:
+    """The heading of a column."""
+    return _LABELS.get(column) or column.replace("_", " ").capitalize()
+
+
+def period_name(period: str) -> str:
+    """A period in words: `YTD` is year to date, `HT3` half-term 3."""
+    if period in _PERIODS:
+        return _PERIODS[period]
+    if period.startswith("HT"):
+        return f"Half-term {period[2:]}"
+    if period.startswith("D"):
+        return day(period[1:])
+    return f"Week {period[-2:]} of {period[1:5]}" if period.startswith("W") else period
+
+
+def day(value: str | dt.date) -> str:
+    """A date as people write it: 3 September 2025. A text that is no ISO date comes back as it is."""
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    return f"{value.day} {value:%B %Y}"
+
+
+def group_name(registry: Registry, dimension: str, value: str) -> str:
+    """The name of a group's value from the registry, else the value itself."""
+    for group in registry.data["groups"]:
+        if group["dimension"] == dimension:
+            for entry in group["values"]:
+                if entry["value"] == value:
+                    return str(entry["name"])
+            if dimension == "nc_year" and value != "unknown":
+                return f"Year {value}" if value.isdigit() else value
+    return "Not known" if value == "unknown" else value
+
+
+def dimension_name(registry: Registry, dimension: str) -> str:
+    """The name of a group dimension from the registry, else the dimension itself."""
+    for group in registry.data["groups"]:
+        if group["dimension"] == dimension:
+            return str(group["name"])
+    return dimension
+
+
+def topic_of(registry: Registry, measure_id: str) -> str:
+    """The topic of a measure (attendance, attainment, progress); `other` for one that the registry no longer has."""
+    for measure in registry.measures:
+        if measure["measure_id"] == measure_id:
+            return str(measure["topic"])
+    return "other"
+
+
+def plain(value: Any) -> Any:
+    """A DECIMAL as a whole number or a float; everything else as it is."""
+    if isinstance(value, Decimal):
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    return value
+
+
+def missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+
+
+def decimals(column: str, unit: str | None) -> int:
+    """Decimal places shown for a column of a measure with this unit."""
+    if column in PERCENT_COLUMNS or (column in UNIT_FIGURES and unit == "percent"):
+        return 1
+    return 3 if column in {"var_school", "var_pupil", "icc", "deviance", "shrunken_se", "reliability"} else 2
+
+
+def status_of(column: str, value: Any, status: str | None) -> str | None:
+    """The status letter that stands in a cell instead of its value, or None where the value may be shown.
+
+    A figure of a row whose status is not ok is never shown; nothing is ever left blank: a missing value has the row's
+    status, else `z` for a date (it has not happened) and `x` for anything else.
+    """
+    bad = status is not None and status in STATUS_WORDS
+    if bad and (column in FIGURES or missing(value)):
+        return status
+    if missing(value):
+        return "z" if column.endswith("_date") or column.endswith("_to") or column == "boundary" else "x"
+    return None
+
+
+def number(value: float, places: int) -> str:
+    """A number with a real minus sign and thousands separated, never `-0.0`."""
+    text = f"{value:,.{places}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def cell_text(column: str, value: Any, status: str | None, unit: str | None) -> str:
+    """A cell as text on the screen; a status in words where there is no value to show."""
+    letter = status_of(column, value, status)
+    if letter is not None:
+        return STATUS_WORDS[letter]
+    if column == "status":
+        return "shown" if value == "ok" else STATUS_WORDS.get(str(value), str(value))
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int) and not column.endswith("_key"):
+        return number(value, 0)
+    if isinstance(value, float):
+        places = decimals(column, unit)
+        return number(value, places) + (
+            "%" if places == 1 and unit == "percent" and column in UNIT_FIGURES - {"gap"} else ""
+        )
+    if isinstance(value, dt.date):
+        return day(value)
+    return str(value)

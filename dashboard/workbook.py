@@ -1,0 +1,200 @@
+"""Workbooks as the Government Analysis Function asks for them: cover, contents, notes, one marked-up table a sheet.
+
+Text is never read as a formula or a link; the document carries its title and its language.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+LANGUAGE = "en-GB"
+MAXIMUM_ROWS = 1_048_000
+SHORTHAND_LINE = (
+    "Shorthand in cells: [c] hidden to protect pupils, [x] not available, [z] not applicable, [low] rounds to 0 but is not 0, "
+    "[u] not reliable enough."
+)
+
+
+class WorkbookError(ValueError):
+    """A workbook cannot be written; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet with one table.
+
+    Parameters: `name`, unique, at most 31 characters; `title`, for cell A1; `information`, lines between title and table;
+    `columns`, unique headings; `rows`, cells as text, numbers, dates or booleans, none of them None;
+    `places`, per row and column the decimals to show (None: text or whole number).
+    """
+
+    name: str
+    title: str
+    information: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    places: Sequence[Sequence[int | None]] = field(default_factory=list)
+
+
+def write_workbook(
+    path: Path, title: str, cover: Sequence[str], notes: Sequence[str], sheets: Sequence[Sheet], made: dt.datetime
+) -> Path:
+    """Writes a workbook, whole or not at all.
+
+    Parameters: `title`, of the document and of the cover; `cover`, lines of the cover; `notes`, one note each; `sheets`, the tables;
+    `made`, the moment stored as its creation, so that the same release gives the same bytes.
+    Raises: `WorkbookError` for a table without rows, with blanks, with repeated headings, or too long for a sheet.
+    """
+    note_sheet = Sheet("Notes", "Notes", ["This sheet has one table."], ["Note", "Text"],
+                       [(f"note {number}", text) for number, text in enumerate(notes, 1)])  # fmt: skip
+    contents = Sheet("Contents", "Contents", ["This sheet has one table. Each name leads to its sheet."], ["Sheet", "What it holds"],
+                     [(sheet.name, sheet.title) for sheet in [note_sheet, *sheets]])  # fmt: skip
+    for sheet in [*sheets, note_sheet]:
+        _check(sheet)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft_name = tempfile.mkstemp(dir=path.parent, suffix=".xlsx.tmp")
+    os.close(handle)
+    draft = Path(draft_name)
+    try:
+        options = {
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+            "default_format_properties": {"font_name": "Arial", "font_size": 12},
+        }
+        with xlsxwriter.Workbook(str(draft), options) as book:
+            book.set_properties({"title": title, "author": "Everypupil", "created": made})
+            formats = _Formats(book)
+            _write_cover(book, formats, title, cover)
+            for number, sheet in enumerate([contents, note_sheet, *sheets], 1):
+                _write_sheet(book, formats, sheet, number, link=sheet is contents)
+        _set_language(draft)
+        draft.chmod(0o644)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
+
+
+class _Formats:
+    """The formats of one workbook, each made once."""
+
+    def __init__(self, book: Any) -> None:
+        self.book = book
+        self.title = book.add_format({"bold": True, "font_size": 16})
+        self.header = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
+        self.text = book.add_format({"text_wrap": True, "valign": "top"})
+        self.date = book.add_format({"num_format": "d mmmm yyyy", "valign": "top", "align": "left"})
+        self.link = book.add_format({"font_color": "#12436D", "underline": 1, "valign": "top"})
+        self.right = book.add_format({"align": "right", "valign": "top"})
+        self._numbers = {
+            places: book.add_format({"num_format": mask, "valign": "top"}) for places, mask in _MASKS.items()
+        }
+
+    def number(self, places: int | None) -> Any:
+        return self._numbers[places or 0]
+
+
+_MASKS = {0: "#,##0", 1: "#,##0.0", 2: "#,##0.00", 3: "#,##0.000"}
+
+
+def _check(sheet: Sheet) -> None:
+    if not sheet.rows:
+        raise WorkbookError(f"Sheet '{sheet.name}' would be empty; leave it out and say so on the cover.")
+    if len(set(sheet.columns)) != len(sheet.columns):
+        raise WorkbookError(f"Sheet '{sheet.name}' repeats a heading; give each column its own.")
+    if len(sheet.rows) > MAXIMUM_ROWS:
+        raise WorkbookError(
+            f"Sheet '{sheet.name}' has more rows than a spreadsheet holds; export it as csv or parquet."
+        )
+    if any(cell is None or cell == "" for row in sheet.rows for cell in row):
+        raise WorkbookError(f"Sheet '{sheet.name}' has a cell with neither a value nor the reason why there is none.")
+
+
+def _write_cover(book: Any, formats: _Formats, title: str, cover: Sequence[str]) -> None:
+    page = book.add_worksheet("Cover")
+    page.set_column(0, 0, 110)
+    page.write_string(0, 0, title, formats.title)
+    for row, line in enumerate(cover, 1):
+        page.write_string(row, 0, line, formats.text)
+    page.set_selection("A1")
+
+
+def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, link: bool) -> None:
+    page = book.add_worksheet(sheet.name)
+    page.write_string(0, 0, sheet.title, formats.title)
+    for row, line in enumerate(sheet.information, 1):
+        page.write_string(row, 0, line)
+    top = 1 + len(sheet.information)
+    numeric = [all(isinstance(row[column], int | float) for row in sheet.rows) for column in range(len(sheet.columns))]
+    page.add_table(top, 0, top + len(sheet.rows), len(sheet.columns) - 1, {
+        "name": f"table_{number}_{re.sub(r'[^a-z0-9]+', '_', sheet.name.lower())}",
+        "autofilter": False,
+        "banded_rows": False,
+        "style": None,
+        "columns": [{"header": heading, "header_format": formats.header} for heading in sheet.columns],
+    })  # fmt: skip
+    for offset, row in enumerate(sheet.rows):
+        places = sheet.places[offset] if sheet.places else [None] * len(row)
+        for column, cell in enumerate(row):
+            at = (top + 1 + offset, column)
+            if link and column == 0:
+                page.write_url(*at, f"internal:'{cell}'!A1", formats.link, string=cell)
+            elif isinstance(cell, bool):
+                page.write_string(*at, "Yes" if cell else "No", formats.text)
+            elif isinstance(cell, int | float):
+                page.write_number(*at, cell, formats.number(places[column]))
+            elif isinstance(cell, dt.date):
+                page.write_datetime(*at, cell, formats.date)
+            else:
+                text = str(cell)
+                page.write_string(
+                    *at, text, formats.right if text.startswith("[") and not numeric[column] else formats.text
+                )
+    for column, heading in enumerate(sheet.columns):
+        page.set_column(
+            column, column, _width(heading, [row[column] for row in sheet.rows[:500]], sheet.places, column)
+        )
+    page.set_selection("A1")
+
+
+def _width(heading: str, cells: Sequence[Any], places: Sequence[Sequence[int | None]], column: int) -> float:
+    """Characters wide: the longest word of the heading, most of the content, between 10 and 48 (12 point type is wider than the unit)."""
+    words = max(len(word) for word in heading.split()) + 2
+    content = 0
+    for row, cell in enumerate(cells):
+        if isinstance(cell, float):
+            content = max(content, len(f"{cell:,.{(places[row][column] if places else None) or 0}f}"))
+        elif isinstance(cell, dt.date):
+            content = max(content, 18)
+        else:
+            content = max(content, len(str(cell)))
+    return 1.25 * min(max(words, content + 1, 9), 44)
+
+
+def _set_language(path: Path) -> None:
+    """Puts dc:language into the document's properties, which the writer has no option for."""
+    draft = path.with_suffix(".language")
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as target:
+        for item in source.infolist():
+            content = source.read(item)
+            if item.filename == "docProps/core.xml":
+                content = content.replace(
+                    b"</cp:coreProperties>", f"<dc:language>{LANGUAGE}</dc:language></cp:coreProperties>".encode()
+                )
+                if LANGUAGE.encode() not in content:
+                    raise WorkbookError(
+                        "The workbook's properties could not take its language; the writer has changed its format."
+                    )
+            target.writestr(item, content)
+    os.replace(draft, path)
