@@ -1,6 +1,7 @@
 """The real pupils of 65 inner-London schools come out with the figures that others published.
 
-Published: D. Bates, "Examples from Multilevel Software Comparative Reviews" (vignette of the R package mlmRev), section 2.
+Published: D. Bates, "Examples from Multilevel Software Comparative Reviews" (vignette of the R package mlmRev),
+section 2.
 """
 
 from __future__ import annotations
