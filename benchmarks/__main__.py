@@ -1,0 +1,72 @@
+"""`python -m benchmarks [--large] [--only fits|chain] [--work DIR]`: prints the table and writes `build/bench/<time>.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import chain
+from benchmarks.measure import CommandFailed, python_module, run, this_machine
+from benchmarks.report import Missing, Row, show, write
+
+RESULTS = Path("build") / "bench"
+
+
+def fit_rows() -> Iterator[Row | Missing]:
+    """The multilevel fit beside its own query and beside statsmodels."""
+    what = ("multilevel fit, 31,022 pupils", "the same fit by statsmodels")
+    try:
+        figures = json.loads(run(python_module("benchmarks.fits")).output.splitlines()[-1])
+    except CommandFailed as error:
+        for name in what:
+            yield Missing(name, str(error).splitlines()[-1])
+        return
+    yield Row(
+        what[0],
+        figures["fit_seconds"],
+        "the query of its cross-products",
+        figures["query_seconds"],
+        1.5,
+        note=f"in process, best of 20; {figures['schools']:,} schools, REML criterion {figures['deviance']:.3f}",
+    )
+    yield Row(
+        what[0],
+        figures["query_seconds"] + figures["fit_seconds"],
+        what[1],
+        figures["statsmodels_seconds"],
+        0.01,
+        note=f"query and fit together; statsmodels' criterion {figures['statsmodels_deviance']:.3f}",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--large", action="store_true", help="also the trust of 60,000 pupils and 23 million marks")
+    parser.add_argument("--only", choices=("fits", "chain"), help="one part of the rows")
+    parser.add_argument(
+        "--work", type=Path, help="where scratch files go (default: a temporary folder, removed afterwards)"
+    )
+    arguments = parser.parse_args()
+    machine = this_machine()
+    rows: list[Row | Missing] = []
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="everypupil-bench-", dir=arguments.work) as work:
+        if arguments.only != "chain":
+            rows.extend(fit_rows())
+        if arguments.only != "fits":
+            for row in chain.rows(Path(work), large=arguments.large):
+                console.print(
+                    f"measured: {row.what}" if isinstance(row, Row) else f"not measured: {row.what}", highlight=False
+                )
+                rows.append(row)
+    show(rows, machine)
+    Console().print(f"Written to {write(rows, machine, RESULTS)}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

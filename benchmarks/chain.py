@@ -1,0 +1,240 @@
+"""The rows that take a whole trust through the command line: demo, full run, a night's delivery, nothing new, a workbook."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import CommandFailed, Measurement, best_of, everypupil, python_module, run
+from benchmarks.models import attendance_seconds
+from benchmarks.report import Missing, Row
+
+REGISTERS = "session_marks"
+GIGABYTE = 10**9
+
+
+@dataclass(frozen=True)
+class Trust:
+    """A synthetic trust's size, and its name in the report."""
+
+    name: str
+    schools: int
+    pupils: int
+    years: int
+
+    def write(self, folder: Path) -> Path:
+        """Writes its extracts and returns the landing folder."""
+        size = ("--schools", str(self.schools), "--pupils", str(self.pupils), "--years", str(self.years))
+        run(everypupil("synth", "--out", str(folder), *size, "--seed", "1"))
+        nested = folder / "landing"
+        return nested if nested.is_dir() else folder
+
+
+SMALLEST = Trust("the smallest trust", schools=1, pupils=30, years=1)
+DEMO = Trust("demo trust", schools=10, pupils=4_500, years=2)
+DEMO_ONE_YEAR = Trust("demo trust, one year", schools=10, pupils=4_500, years=1)
+DEMO_FIVE_YEARS = Trust("demo trust, five years", schools=10, pupils=4_500, years=5)
+LARGE = Trust("large trust", schools=100, pupils=60_000, years=1)
+
+
+def rows(work: Path, *, large: bool) -> Iterator[Row | Missing]:
+    """Every row of the chain, as soon as it is known. Scratch goes to `work`."""
+    yield _row("clean clone to published demo, after the packages", lambda: _demo(work))
+    empty = _empty_run(work)
+    for trust in (DEMO, LARGE) if large else (DEMO,):
+        yield from _trust(work, trust, empty)
+    yield _row("a night with five years of history", lambda: _history(work, empty))
+
+
+def _row(what: str, measure: Callable[[], Row]) -> Row | Missing:
+    try:
+        return measure()
+    except (CommandFailed, LookupError, ImportError) as error:
+        return Missing(what, str(error).splitlines()[-1])
+
+
+def _demo(work: Path) -> Row:
+    measured = run(everypupil("--home", str(work / "demo"), "demo", "--no-dashboard"))
+    return Row(
+        "clean clone to published demo, after the packages",
+        measured.seconds,
+        "90 s on 2 cores",
+        90.0,
+        1.0,
+        peak_bytes=measured.peak_bytes,
+        note="gross: nothing is taken off",
+    )
+
+
+def _run(home: Path, landing: Path) -> Measurement:
+    return run(everypupil("--home", str(home), "run", "--landing", str(landing)))
+
+
+def _empty_run(work: Path) -> Measurement | None:
+    """The same command where there is next to nothing to do: what starting Python, Dagster and dbt costs."""
+    try:
+        return _run(work / "smallest", SMALLEST.write(work / "smallest-extracts"))
+    except CommandFailed:
+        return None
+
+
+def _trust(work: Path, trust: Trust, empty: Measurement | None) -> Iterator[Row | Missing]:
+    folder, home = work / trust.name.replace(" ", "-"), work / f"{trust.name.replace(' ', '-')}-home"
+    what = {
+        "full": f"whole run, {trust.name}",
+        "night": f"a night's delivery, {trust.name}",
+        "lake": f"landing to lake, registers, {trust.name}",
+        "marts": f"attendance marts, {trust.name}",
+        "nothing": f"run with nothing new, {trust.name}",
+        "workbook": f"a school's workbook, {trust.name}",
+    }
+    try:
+        if empty is None:
+            raise CommandFailed("the run of the smallest trust failed, so nothing can be net of it")
+        landing = trust.write(folder)
+        night = hold_back_last_registers(landing, folder.with_name(folder.name + "-night"))
+        whole_load = _yardstick(work, "load", str(landing))
+        full = _run(home, landing)
+    except CommandFailed as error:
+        for name in what.values():
+            yield Missing(name, str(error).splitlines()[-1])
+        return
+    start = empty.seconds
+    full_seconds = full.seconds - start
+    yield Row(
+        what["full"],
+        full_seconds,
+        "DuckDB loading the same CSV with its defaults",
+        whole_load,
+        5.0,
+        empty_seconds=start,
+        peak_bytes=full.peak_bytes,
+        peak_at_most_bytes=4 * GIGABYTE,
+        note=f"gross {full.seconds:.1f} s; the empty run is {SMALLEST.pupils} pupils of one school, {start:.1f} s",
+    )
+    yield _row(what["marts"], lambda: _attendance_marts(what["marts"], work, home))
+    yield _row(what["nothing"], lambda: _nothing_new(what["nothing"], home, landing))
+    yield _row(what["workbook"], lambda: _workbook(what["workbook"], home, work))
+    yield _row(what["night"], lambda: _night(what["night"], home, landing, night, full_seconds, start))
+    yield _row(what["lake"], lambda: _landing_to_lake(what["lake"], work, landing))
+
+
+def _yardstick(work: Path, action: str, *arguments: str) -> float:
+    """Seconds of one yardstick, net of opening a database and ending."""
+    target = str(work / "yardstick.duckdb")
+    empty = best_of(3, python_module("benchmarks.yardsticks", "empty", target))
+    measured = run(python_module("benchmarks.yardsticks", action, *arguments, target))
+    Path(target).unlink(missing_ok=True)
+    return measured.seconds - empty.seconds
+
+
+def hold_back_last_registers(landing: Path, aside: Path) -> list[tuple[Path, Path]]:
+    """Moves each school's newest register out of the landing folder. Returns (where it lies, where it belongs)."""
+    by_school: dict[Path, list[Path]] = defaultdict(list)
+    for path in (landing / REGISTERS).rglob("*.csv"):
+        by_school[path.parent].append(path)
+    if len(by_school) == 1:
+        only = next(iter(by_school.values()))
+        by_school = defaultdict(list)
+        for path in only:
+            by_school[path.with_name(path.name.split("_")[0])].append(path)
+    moved = []
+    for files in by_school.values():
+        newest = max(files, key=lambda path: path.name)
+        target = aside / newest.relative_to(landing)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(newest, target)
+        moved.append((target, newest))
+    return moved
+
+
+def _deliver(night: list[tuple[Path, Path]]) -> None:
+    for lies, belongs in night:
+        shutil.move(lies, belongs)
+
+
+def _night(
+    what: str, home: Path, landing: Path, night: list[tuple[Path, Path]], full_seconds: float, empty_seconds: float
+) -> Row:
+    _deliver(night)
+    measured = _run(home, landing)
+    return Row(
+        what,
+        measured.seconds - empty_seconds,
+        "its full run",
+        full_seconds,
+        0.1,
+        empty_seconds=empty_seconds,
+        peak_bytes=measured.peak_bytes,
+        note=f"{len(night)} registers; gross {measured.seconds:.1f} s",
+    )
+
+
+def _history(work: Path, empty: Measurement | None) -> Row:
+    if empty is None:
+        raise CommandFailed("the run of the smallest trust failed, so nothing can be net of it")
+    seconds = {}
+    for trust in (DEMO_ONE_YEAR, DEMO_FIVE_YEARS):
+        folder = work / f"history-{trust.years}"
+        landing = trust.write(folder)
+        night = hold_back_last_registers(landing, work / f"history-{trust.years}-night")
+        home = work / f"history-{trust.years}-home"
+        _run(home, landing)
+        _deliver(night)
+        seconds[trust.years] = _run(home, landing).seconds
+    return Row(
+        "a night with five years of history",
+        seconds[5],
+        "a night with one year of history",
+        seconds[1],
+        1.3,
+        note="demo trust, gross: most of either is start-up",
+    )
+
+
+def _nothing_new(what: str, home: Path, landing: Path) -> Row:
+    measured = best_of(3, everypupil("--home", str(home), "run", "--landing", str(landing)))
+    return Row(what, measured.seconds, "2 s", 2.0, 1.0, peak_bytes=measured.peak_bytes, note="gross, best of three")
+
+
+def _attendance_marts(what: str, work: Path, home: Path) -> Row:
+    seconds, models = attendance_seconds(home / "state")
+    copying = _yardstick(work, "copy", str(home / "warehouse" / "warehouse.duckdb"))
+    return Row(
+        what, seconds, "one CREATE TABLE AS of fct_session", copying, 3.0, note=f"as dbt timed {', '.join(models)}"
+    )
+
+
+def _workbook(what: str, home: Path, work: Path) -> Row:
+    query = "select urn from exports.dim_school order by urn limit 1"
+    first = json.loads(run(everypupil("--home", str(home), "sql", query, "--format", "json")).output)
+    target = str(work / "school.xlsx")
+    measured = run(
+        everypupil(
+            *("--home", str(home), "export", "pack", "--as", "leaders", "--unit", str(first[0]["urn"])),
+            *("--format", "xlsx", "--out", target),
+        )
+    )
+    return Row(what, measured.seconds, "5 s", 5.0, 1.0, peak_bytes=measured.peak_bytes, note="gross")
+
+
+def _landing_to_lake(what: str, work: Path, landing: Path) -> Row:
+    home = work / "lake-home"
+    shutil.rmtree(home, ignore_errors=True)
+    measured = run(python_module("benchmarks.landing_to_lake", str(home), str(landing), REGISTERS))
+    seconds = json.loads(measured.output.splitlines()[-1])["seconds"]
+    shutil.rmtree(home, ignore_errors=True)
+    loading = _yardstick(work, "load", str(landing), "--text", "--feed", REGISTERS)
+    return Row(
+        what,
+        seconds,
+        "DuckDB loading the files as text",
+        loading,
+        2.5,
+        peak_bytes=measured.peak_bytes,
+        note="in process",
+    )

@@ -1,0 +1,56 @@
+"""How long dbt took for the attendance marts, read from its own record of the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FACT = "fct_session"
+MARTS = ("attendance_enrolment_year", "attendance_pupil_year")
+
+
+def attendance_seconds(state: Path) -> tuple[float, list[str]]:
+    """Seconds of every model on the way from `fct_session` to the attendance marts, and the models' names.
+
+    Parameters: `state`, the home's state folder, where each dbt step left its results.
+    Raises: `LookupError` where the results lack the fact or the marts.
+    """
+    manifest = _one(state, "manifest.json")
+    nodes = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    ids = {node["name"]: name for name, node in nodes.items()}
+    missing = {FACT, *MARTS} - ids.keys()
+    if missing:
+        raise LookupError(f"dbt's manifest has no {', '.join(sorted(missing))}")
+    after_fact = _reach(manifest["child_map"], [ids[FACT]])
+    before_marts = _reach(manifest["parent_map"], [ids[name] for name in MARTS])
+    wanted = (after_fact & before_marts & nodes.keys()) - {ids[FACT]}
+    seconds = {
+        result["unique_id"]: float(result["execution_time"])
+        for path in state.rglob("run_results.json")
+        for result in json.loads(path.read_text(encoding="utf-8"))["results"]
+    }
+    if wanted - seconds.keys():
+        raise LookupError(
+            f"dbt's results have no {', '.join(sorted(nodes[name]['name'] for name in wanted - seconds.keys()))}"
+        )
+    return sum(seconds[name] for name in wanted), sorted(nodes[name]["name"] for name in wanted)
+
+
+def _one(state: Path, file_name: str) -> dict[str, Any]:
+    found = sorted(state.rglob(file_name), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise LookupError(f"no {file_name} under the home's state folder")
+    content: dict[str, Any] = json.loads(found[-1].read_text(encoding="utf-8"))
+    return content
+
+
+def _reach(edges: dict[str, list[str]], start: list[str]) -> set[str]:
+    seen: set[str] = set(start)
+    pending = list(start)
+    while pending:
+        for name in edges.get(pending.pop(), []):
+            if name not in seen:
+                seen.add(name)
+                pending.append(name)
+    return seen
