@@ -1,4 +1,6 @@
-"""What leaders take away: a table, or a pack for one school or the whole trust, at a role's tier, as xlsx, csv or parquet."""
+"""What leaders take away: a table, or a pack for one school or the whole trust, at a role's tier, as xlsx, csv or
+parquet.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +51,10 @@ def export_table(
 ) -> Path:
     """Writes one table or pack of a release for a role; the file appears whole or not at all.
 
-    Parameters: `name`, a table of the role's tier (`measure_value`, `exports.gap`, `marts.progress_pupil`), `school_pack` or
-    `trust_pack`; `role`, as in `access.grant_of`; `unit`, the URN of one school or None; `file_format`, xlsx, csv or parquet;
-    `out`, the file, or a folder in which the file gets its name; `release_id`, default the release in force.
+    Parameters: `name`, a table of the role's tier (`measure_value`, `exports.gap`, `marts.progress_pupil`),
+    `school_pack` or `trust_pack`; `role`, as in `access.grant_of`; `unit`, the URN of one school or None;
+    `file_format`, xlsx, csv or parquet; `out`, the file, or a folder in which the file gets its name; `release_id`,
+    default the release in force.
     Returns: the file written.
     Raises: `ExportError` for an unknown name, format or unit, `AccessError` for a role, `ReleaseError` for a release.
     """
@@ -128,7 +131,7 @@ def _units(release: Release) -> dict[str, str]:
     return dict(zip(frame["measure_id"], frame["unit"], strict=True))
 
 
-# --- packs ---------------------------------------------------------------------------------------------------------------
+# Packs
 
 
 def _pack(settings: Settings, release: Release, grant: Grant, name: str, school: dict[str, Any] | None) -> bytes:
@@ -186,13 +189,59 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
     values = rows_of("measure_value")
     topics = [wording.topic_of(registry, measure) for measure in values["measure_id"]]
     of_topic: Callable[[str], pd.DataFrame] = lambda topic: values[[found == topic for found in topics]]  # noqa: E731 - a filter
-    value_columns = ["school_name", "measure_name", "unit", "academic_year", "period", "group_dimension", "group_name", "n", "value",
-                     "ci_low", "ci_high", "coverage", "status", "definition_version"]  # fmt: skip
-    gap_columns = ["school_name", "measure_name", "unit", "academic_year", "period", "group_dimension", "group_name", "comparator",
-                   "n_group", "n_comparator", "value_group", "value_comparator", "gap", "ci_low", "ci_high", "effect_size",
-                   "coverage", "status", "definition_version"]  # fmt: skip
-    progress_columns = ["school_name", "measure_name", "academic_year", "n", "raw_mean", "raw_ci_low", "raw_ci_high", "shrunken",
-                        "shrunken_ci_low", "shrunken_ci_high", "reliability", "probability_above", "coverage", "status"]  # fmt: skip
+    value_columns = [
+        "school_name",
+        "measure_name",
+        "unit",
+        "academic_year",
+        "period",
+        "group_dimension",
+        "group_name",
+        "n",
+        "value",
+        "ci_low",
+        "ci_high",
+        "coverage",
+        "status",
+        "definition_version",
+    ]
+    gap_columns = [
+        "school_name",
+        "measure_name",
+        "unit",
+        "academic_year",
+        "period",
+        "group_dimension",
+        "group_name",
+        "comparator",
+        "n_group",
+        "n_comparator",
+        "value_group",
+        "value_comparator",
+        "gap",
+        "ci_low",
+        "ci_high",
+        "effect_size",
+        "coverage",
+        "status",
+        "definition_version",
+    ]
+    progress_columns = [
+        "school_name",
+        "measure_name",
+        "academic_year",
+        "n",
+        "raw_mean",
+        "raw_ci_low",
+        "raw_ci_high",
+        "shrunken",
+        "shrunken_ci_low",
+        "shrunken_ci_high",
+        "reliability",
+        "probability_above",
+        "coverage",
+        "status",
+    ]
     coverage_columns = ["school_name", "feed", "academic_year", "period", "expected", "received", "share", "status"]
     parts = [
         ("Attendance", "Attendance and absence", of_topic("attendance"), value_columns),
@@ -218,13 +267,19 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
 
 
 def _period_line(release: Release) -> str:
-    return f"Data as of {wording.day(str(release.manifest.get('as_of', '')))}. Release {release.release_id}. Source: the schools' own records."
+    as_of = wording.day(str(release.manifest.get("as_of", "")))
+    return f"Data as of {as_of}. Release {release.release_id}. Source: the schools' own records."
 
 
 def _sheet(
-    name: str, title: str, information: list[str], frame: pd.DataFrame, units: dict[str, str],
-    heading: Callable[[str], str], columns: list[str] | None = None,
-) -> Sheet:  # fmt: skip
+    name: str,
+    title: str,
+    information: list[str],
+    frame: pd.DataFrame,
+    units: dict[str, str],
+    heading: Callable[[str], str],
+    columns: list[str] | None = None,
+) -> Sheet:
     columns = columns or list(frame.columns)
     records = _records(frame)
     rows = [[_excel_cell(column, record) for column in columns] for record in records]
@@ -304,17 +359,18 @@ def _book(release: Release, registry: Registry, title: str, sheets: list[Sheet],
         f"Data as of: {wording.day(str(manifest.get('as_of', '')))}",
         f"Published: {wording.day(published)}",
         f"Coverage: {manifest.get('coverage_sentence', 'not stated in this release')}",
-        f"Definitions: registry {manifest.get('registry_fingerprint', 'not stated')}; versions are in the Definitions sheet.",
+        f"Definitions: registry {manifest.get('registry_fingerprint', 'not stated')}; see the Definitions sheet.",
         _TIER_LINES[release.tier],
         *absent.values(),
-        "Figures are estimates with 95% intervals. They are not ranks, and where intervals overlap the figures are similar.",
+        "Figures are estimates with 95% intervals, not ranks; where intervals overlap, figures are similar.",
         "Questions: ask the data team of your trust or local authority, and name the release.",
     ]
     notes = [
         "Figures are worked out from the schools' own records, as described in the Definitions sheet.",
         *[f"[{letter}] means {meaning}." for letter, meaning in wording.STATUS_MEANINGS.items()],
         "Gap is the comparator's value less the group's value.",
-        f"Figures of fewer pupils than the limits ({_limits(registry)}) are hidden, and so are others from which they could be worked out.",
+        f"Figures of fewer pupils than the limits ({_limits(registry)}) are hidden.",
+        "Figures from which a hidden one could be worked out are hidden too.",
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = write_workbook(Path(folder) / "workbook.xlsx", title, cover, notes, sheets, _moment(published))
@@ -334,7 +390,7 @@ def _moment(text: str) -> dt.datetime:
     return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-# --- machine formats -----------------------------------------------------------------------------------------------------
+# Machine formats
 
 _LEVELS = {"school": "School", "trust": "Trust", "la": "Local authority", "region": "Regional", "national": "National"}
 
@@ -342,7 +398,8 @@ _LEVELS = {"school": "School", "trust": "Trust", "la": "Local authority", "regio
 def csv_text(frame: pd.DataFrame, release_id: str) -> str:
     """A tidy CSV with a symbol in the place of every missing figure and the release on every row.
 
-    Tables of figures by year and level start with `time_period`, `time_identifier` and `geographic_level` as in DfE's open data.
+    Tables of figures by year and level start with `time_period`, `time_identifier` and `geographic_level` as in DfE's
+    open data.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

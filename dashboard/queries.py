@@ -1,4 +1,6 @@
-"""Every question that the pages and the exports ask of a release. Values, and names of tables, go in as parameters only."""
+"""Every question that the pages and the exports ask of a release. Values, and names of tables, go in as parameters
+only.
+"""
 
 from __future__ import annotations
 
@@ -45,15 +47,16 @@ _COVERAGE = """
 SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, school_key
 """
 _ISSUES = """
-SELECT rule_id, severity, status, count(DISTINCT school_key) AS schools, sum(n_rows) AS n_rows, min(first_seen) AS first_seen,
-       max(last_seen) AS last_seen
+SELECT rule_id, severity, status, count(DISTINCT school_key) AS schools, sum(n_rows) AS n_rows,
+       min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM query_table(?) GROUP BY rule_id, severity, status ORDER BY severity DESC, rule_id, status
 """
 _DELIVERIES = "SELECT * FROM query_table(?) ORDER BY extracted_at DESC, feed, file_name"
 
 
 def source(release: Release, table: str) -> str:
-    """The view that holds a table for this reader: `marts` where its tier has it, else `exports`; a qualified name stands.
+    """The view that holds a table for this reader: `marts` where its tier has it, else `exports`; a qualified name
+    stands.
 
     Raises: `ReleaseError` where this reader has no such table.
     """
@@ -67,7 +70,9 @@ def source(release: Release, table: str) -> str:
 
 
 def published(release: Release, table: str) -> str:
-    """The view of a table as the pages show it, with the tier's suppression. Raises `ReleaseError` where there is none."""
+    """The view of a table as the pages show it, with the tier's suppression. Raises `ReleaseError` where there is
+    none.
+    """
     return source(release, f"exports.{table}")
 
 
@@ -81,7 +86,9 @@ def columns_of(release: Release, view: str) -> list[str]:
 
 
 def table_of_school(release: Release, view: str, school: dict[str, Any]) -> pd.DataFrame:
-    """The rows of one school, by whichever key the table has. Raises `ReleaseError` for a table that has no school in it."""
+    """The rows of one school, by whichever key the table has. Raises `ReleaseError` for a table that has no school in
+    it.
+    """
     columns = columns_of(release, view)
     if "urn" in columns:
         return release.frame(_BY_URN, [view, school["urn"]])
@@ -123,21 +130,41 @@ def values(
     release: Release, academic_year: str, measure_id: str, level: str, dimension: str = "all", period: str | None = None
 ) -> pd.DataFrame:
     """Rows of `measure_value` of one measure, year, level and group dimension."""
-    return release.frame(_VALUES, {"source": published(release, "measure_value"), "academic_year": academic_year,
-                                   "measure_id": measure_id, "level": level, "dimension": dimension, "period": period})  # fmt: skip
+    return release.frame(
+        _VALUES,
+        {
+            "source": published(release, "measure_value"),
+            "academic_year": academic_year,
+            "measure_id": measure_id,
+            "level": level,
+            "dimension": dimension,
+            "period": period,
+        },
+    )
 
 
 def values_over_years(release: Release, measure_id: str, level: str, period: str) -> pd.DataFrame:
-    return release.frame(_VALUES_OVER_YEARS, {"source": published(release, "measure_value"), "measure_id": measure_id,
-                                              "level": level, "period": period})  # fmt: skip
+    return release.frame(
+        _VALUES_OVER_YEARS,
+        {"source": published(release, "measure_value"), "measure_id": measure_id, "level": level, "period": period},
+    )
 
 
 def gaps(
     release: Release, academic_year: str, measure_id: str, dimension: str, level: str, period: str | None = None
 ) -> pd.DataFrame:
     """Rows of `gap` of one measure, year, level and group dimension."""
-    return release.frame(_GAPS, {"source": published(release, "gap"), "academic_year": academic_year, "measure_id": measure_id,
-                                 "dimension": dimension, "level": level, "period": period})  # fmt: skip
+    return release.frame(
+        _GAPS,
+        {
+            "source": published(release, "gap"),
+            "academic_year": academic_year,
+            "measure_id": measure_id,
+            "dimension": dimension,
+            "level": level,
+            "period": period,
+        },
+    )
 
 
 def progress(release: Release, academic_year: str, measure_id: str) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """The fence: a release opened so that the engine itself refuses whatever this person may not see.
 
-A release is folders of Parquet. A reader is an in-memory DuckDB whose `allowed_directories` are exactly the folders of one
-tier (and, for pupil rows, of the schools named), with external access off, extensions off and its configuration locked.
+A release is folders of Parquet. A reader is an in-memory DuckDB whose `allowed_directories` are exactly the folders
+of one tier (and, for pupil rows, of the schools named), with external access off, extensions off and its
+configuration locked.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _PARQUET_MAGIC = b"PAR1"
 
 
 class ReleaseError(RuntimeError):
-    """A release is missing, damaged or does not hold what was asked for; the message is one sentence with the remedy."""
+    """A release is missing, damaged or lacks what was asked for; the message is one sentence with the remedy."""
 
 
 class QueryError(ValueError):
@@ -50,9 +51,10 @@ class Release:
     def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """Runs one SELECT inside the fence.
 
-        Parameters: `sql`, one statement that reads (SELECT, FROM, DESCRIBE, SUMMARIZE); `params`, its values by position or name.
-        Raises: `QueryError` for more than one statement, one that does not only read, a path outside the fence or wrong SQL;
-        `ReleaseError` where a file of the release cannot be read.
+        Parameters: `sql`, one statement that reads (SELECT, FROM, DESCRIBE, SUMMARIZE); `params`, its values by
+        position or name.
+        Raises: `QueryError` for more than one statement, one that does not only read, a path outside the fence or
+        wrong SQL; `ReleaseError` where a file of the release cannot be read.
         """
         with self._lock:
             cursor = self._connection.cursor()
@@ -126,7 +128,8 @@ def read_manifest(settings: Settings, release_id: str) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReleaseError(
-            f"Release {release_id} is missing or was not finished (no {path.name}); run `everypupil rollback ID` to a good one."
+            f"Release {release_id} is missing or was not finished (no {path.name}); "
+            "run `everypupil rollback ID` to return to a good one."
         ) from None
     except (OSError, ValueError) as error:
         raise ReleaseError(
@@ -138,7 +141,9 @@ def read_manifest(settings: Settings, release_id: str) -> dict[str, Any]:
 
 
 def read_last_run(settings: Settings) -> dict[str, Any] | None:
-    """What the newest run came to (`LAST_RUN.json`), or None where no run has been recorded. Raises `ReleaseError` if damaged."""
+    """What the newest run came to (`LAST_RUN.json`), or None where no run has been recorded. Raises `ReleaseError` if
+    damaged.
+    """
     path = settings.releases_dir / "LAST_RUN.json"
     try:
         last_run = json.loads(path.read_text(encoding="utf-8"))
@@ -170,10 +175,12 @@ def connect_release(
 ) -> Release:
     """Opens a release for one tier; the caller closes it.
 
-    Parameters: `tier`, public, leaders or pupils; `urns`, for tier pupils the schools whose rows may be read (None: the operator,
-    every school and the rows of no one school); `release_id`, default the one in force.
-    Views: `exports.<table>` over the tier's folder (tier pupils: over the leaders' folder); for tier pupils also `marts.<table>`.
-    Raises: `ReleaseError` for an unknown tier, a school the release does not hold, or a release that is missing or damaged.
+    Parameters: `tier`, public, leaders or pupils; `urns`, for tier pupils the schools whose rows may be read (None:
+    the operator, every school and the rows of no one school); `release_id`, default the one in force.
+    Views: `exports.<table>` over the tier's folder (tier pupils: over the leaders' folder); for tier pupils also
+    `marts.<table>`.
+    Raises: `ReleaseError` for an unknown tier, a school the release does not hold, or a release that is missing or
+    damaged.
     """
     if tier not in TIERS:
         raise ReleaseError(f"There is no tier '{tier}'; choose one of {', '.join(TIERS)}.")
@@ -241,7 +248,9 @@ def _views(
 
 
 def _check_parquet(path: Path, release_id: str) -> None:
-    """A cheap look at both ends of a file: a truncated or overwritten file is found before anyone reads a figure from it."""
+    """A cheap look at both ends of a file: a truncated or overwritten file is found before anyone reads a figure from
+    it.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(4)
@@ -251,7 +260,8 @@ def _check_parquet(path: Path, release_id: str) -> None:
         head = tail = b""
     if ".." in path.parts or path.is_symlink() or head != _PARQUET_MAGIC or tail != _PARQUET_MAGIC:
         raise ReleaseError(
-            f"The file {path.name} of release {release_id} is missing or damaged; run `everypupil verify`, then publish again or roll back."
+            f"The file {path.name} of release {release_id} is missing or damaged; "
+            "run `everypupil verify`, then publish again or roll back."
         )
 
 
@@ -281,7 +291,8 @@ def _fenced(
             ).fetchone()
             if found is None or int(found[0]) != rows:
                 raise ReleaseError(
-                    f"Table {name} of release {release_id} does not have the rows its manifest counts; run `everypupil verify`."
+                    f"Table {name} of release {release_id} does not have the rows its manifest counts; "
+                    "run `everypupil verify`."
                 )
         connection.execute("USE memory.main")
         connection.execute("SET lock_configuration = true")

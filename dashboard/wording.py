@@ -1,4 +1,6 @@
-"""The words of figures: status, names of groups and columns, numbers as people read them. Screen and workbook share them."""
+"""The words of figures: status, names of groups and columns, numbers as people read them. Screen and workbook share
+them.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,47 @@ STATUS_MEANINGS = {
 }
 # Columns that a status other than ok hides. Counts of pupils stay unless the release itself hides them.
 FIGURES = frozenset(
-    ["value", "ci_low", "ci_high", "gap", "effect_size", "value_group", "value_comparator", "within_school", "between_school", "undecomposed", "placebo_share", "numerator", "denominator", "raw_mean", "raw_ci_low", "raw_ci_high", "shrunken", "shrunken_se", "shrunken_ci_low", "shrunken_ci_high", "reliability", "probability_above", "var_school", "var_pupil", "icc", "deviance"]
+    [
+        "value",
+        "ci_low",
+        "ci_high",
+        "gap",
+        "effect_size",
+        "value_group",
+        "value_comparator",
+        "within_school",
+        "between_school",
+        "undecomposed",
+        "placebo_share",
+        "numerator",
+        "denominator",
+        "raw_mean",
+        "raw_ci_low",
+        "raw_ci_high",
+        "shrunken",
+        "shrunken_se",
+        "shrunken_ci_low",
+        "shrunken_ci_high",
+        "reliability",
+        "probability_above",
+        "var_school",
+        "var_pupil",
+        "icc",
+        "deviance",
+    ]
 )
 UNIT_FIGURES = frozenset(
-    ["value", "ci_low", "ci_high", "gap", "value_group", "value_comparator", "within_school", "between_school", "undecomposed"]
+    [
+        "value",
+        "ci_low",
+        "ci_high",
+        "gap",
+        "value_group",
+        "value_comparator",
+        "within_school",
+        "between_school",
+        "undecomposed",
+    ]
 )
 PERCENT_COLUMNS = frozenset({"coverage", "share", "placebo_share"})
 
@@ -71,8 +110,15 @@ _LABELS = {
     "value_comparator": "Value, compared with",
     "value_group": "Value, group",
 }
-_PERIODS = {"YTD": "Year to date", "Y5": "First five half-terms", "Y6": "All six half-terms", "AUT": "Autumn term",
-            "SPR": "Spring term", "SUM1": "First half of the summer term", "SUM2": "Second half of the summer term"}  # fmt: skip
+_PERIODS = {
+    "YTD": "Year to date",
+    "Y5": "First five half-terms",
+    "Y6": "All six half-terms",
+    "AUT": "Autumn term",
+    "SPR": "Spring term",
+    "SUM1": "First half of the summer term",
+    "SUM2": "Second half of the summer term",
+}
 
 
 def label(column: str) -> str:
@@ -93,12 +139,12 @@ def period_name(period: str) -> str:
 
 def day(value: str | dt.date) -> str:
     """A date as people write it: 3 September 2025. A text that is no ISO date comes back as it is."""
-    if isinstance(value, str):
-        try:
-            value = dt.datetime.fromisoformat(value)
-        except ValueError:
-            return value
-    return f"{value.day} {value:%B %Y}"
+    if isinstance(value, dt.date):
+        return f"{value.day} {value:%B %Y}"
+    try:
+        return day(dt.datetime.fromisoformat(value))
+    except ValueError:
+        return value
 
 
 def group_name(registry: Registry, dimension: str, value: str) -> str:
@@ -157,7 +203,7 @@ def status_of(column: str, value: Any, status: str | None) -> str | None:
     if bad and (column in FIGURES or missing(value)):
         return status
     if missing(value):
-        return "z" if column.endswith("_date") or column.endswith("_to") or column == "boundary" else "x"
+        return "z" if column.endswith(("_date", "_to")) or column == "boundary" else "x"
     return None
 
 

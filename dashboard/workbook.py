@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]  # the package ships no types
 
 LANGUAGE = "en-GB"
 MAXIMUM_ROWS = 1_048_000
 SHORTHAND_LINE = (
-    "Shorthand in cells: [c] hidden to protect pupils, [x] not available, [z] not applicable, [low] rounds to 0 but is not 0, "
-    "[u] not reliable enough."
+    "Shorthand in cells: [c] hidden to protect pupils, [x] not available, [z] not applicable, "
+    "[low] rounds to 0 but is not 0, [u] not reliable enough."
 )
 
 
@@ -33,9 +33,9 @@ class WorkbookError(ValueError):
 class Sheet:
     """One sheet with one table.
 
-    Parameters: `name`, unique, at most 31 characters; `title`, for cell A1; `information`, lines between title and table;
-    `columns`, unique headings; `rows`, cells as text, numbers, dates or booleans, none of them None;
-    `places`, per row and column the decimals to show (None: text or whole number).
+    Parameters: `name`, unique, at most 31 characters; `title`, for cell A1; `information`, lines between title and
+    table; `columns`, unique headings; `rows`, cells as text, numbers, dates or booleans, none of them None; `places`,
+    per row and column the decimals to show (None: text or whole number).
     """
 
     name: str
@@ -51,14 +51,24 @@ def write_workbook(
 ) -> Path:
     """Writes a workbook, whole or not at all.
 
-    Parameters: `title`, of the document and of the cover; `cover`, lines of the cover; `notes`, one note each; `sheets`, the tables;
-    `made`, the moment stored as its creation, so that the same release gives the same bytes.
+    Parameters: `title`, of the document and of the cover; `cover`, lines of the cover; `notes`, one note each;
+    `sheets`, the tables; `made`, the moment stored as its creation, so that the same release gives the same bytes.
     Raises: `WorkbookError` for a table without rows, with blanks, with repeated headings, or too long for a sheet.
     """
-    note_sheet = Sheet("Notes", "Notes", ["This sheet has one table."], ["Note", "Text"],
-                       [(f"note {number}", text) for number, text in enumerate(notes, 1)])  # fmt: skip
-    contents = Sheet("Contents", "Contents", ["This sheet has one table. Each name leads to its sheet."], ["Sheet", "What it holds"],
-                     [(sheet.name, sheet.title) for sheet in [note_sheet, *sheets]])  # fmt: skip
+    note_sheet = Sheet(
+        "Notes",
+        "Notes",
+        ["This sheet has one table."],
+        ["Note", "Text"],
+        [(f"note {number}", text) for number, text in enumerate(notes, 1)],
+    )
+    contents = Sheet(
+        "Contents",
+        "Contents",
+        ["This sheet has one table. Each name leads to its sheet."],
+        ["Sheet", "What it holds"],
+        [(sheet.name, sheet.title) for sheet in [note_sheet, *sheets]],
+    )
     for sheet in [*sheets, note_sheet]:
         _check(sheet)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,29 +135,35 @@ def _write_cover(book: Any, formats: _Formats, title: str, cover: Sequence[str])
     page = book.add_worksheet("Cover")
     page.set_column(0, 0, 110)
     page.write_string(0, 0, title, formats.title)
-    for row, line in enumerate(cover, 1):
-        page.write_string(row, 0, line, formats.text)
+    for at, line in enumerate(cover, 1):
+        page.write_string(at, 0, line, formats.text)
     page.set_selection("A1")
 
 
 def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, link: bool) -> None:
     page = book.add_worksheet(sheet.name)
     page.write_string(0, 0, sheet.title, formats.title)
-    for row, line in enumerate(sheet.information, 1):
-        page.write_string(row, 0, line)
+    for line_number, line in enumerate(sheet.information, 1):
+        page.write_string(line_number, 0, line)
     top = 1 + len(sheet.information)
     numeric = [all(isinstance(row[column], int | float) for row in sheet.rows) for column in range(len(sheet.columns))]
-    page.add_table(top, 0, top + len(sheet.rows), len(sheet.columns) - 1, {
-        "name": f"table_{number}_{re.sub(r'[^a-z0-9]+', '_', sheet.name.lower())}",
-        "autofilter": False,
-        "banded_rows": False,
-        "style": None,
-        "columns": [{"header": heading, "header_format": formats.header} for heading in sheet.columns],
-    })  # fmt: skip
+    page.add_table(
+        top,
+        0,
+        top + len(sheet.rows),
+        len(sheet.columns) - 1,
+        {
+            "name": f"table_{number}_{re.sub(r'[^a-z0-9]+', '_', sheet.name.lower())}",
+            "autofilter": False,
+            "banded_rows": False,
+            "style": None,
+            "columns": [{"header": heading, "header_format": formats.header} for heading in sheet.columns],
+        },
+    )
     for offset, row in enumerate(sheet.rows):
         places = sheet.places[offset] if sheet.places else [None] * len(row)
         for column, cell in enumerate(row):
-            at = (top + 1 + offset, column)
+            at: tuple[int, int] = (top + 1 + offset, column)
             if link and column == 0:
                 page.write_url(*at, f"internal:'{cell}'!A1", formats.link, string=cell)
             elif isinstance(cell, bool):
@@ -169,7 +185,9 @@ def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, lin
 
 
 def _width(heading: str, cells: Sequence[Any], places: Sequence[Sequence[int | None]], column: int) -> float:
-    """Characters wide: the longest word of the heading, most of the content, between 10 and 48 (12 point type is wider than the unit)."""
+    """Characters wide: the longest word of the heading, most of the content, between 10 and 48 (12 point type is
+    wider than the unit).
+    """
     words = max(len(word) for word in heading.split()) + 2
     content = 0
     for row, cell in enumerate(cells):

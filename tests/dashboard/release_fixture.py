@@ -1,4 +1,6 @@
-"""A small release, written as the publisher writes one, with every status in it and figures that can be worked out by hand."""
+"""A small release, written as the publisher writes one, with every status in it and figures that can be worked out by
+hand.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +33,57 @@ TABLES = ("dim_school", "measure", "measure_value", "gap", "progress_school", "p
 TRUST = "T0001"
 
 FLOAT_COLUMNS = {
-    "numerator", "denominator", "value", "ci_low", "ci_high", "coverage", "value_group", "value_comparator", "gap", "effect_size",
-    "within_school", "between_school", "undecomposed", "placebo_share", "raw_mean", "raw_ci_low", "raw_ci_high", "shrunken",
-    "shrunken_se", "shrunken_ci_low", "shrunken_ci_high", "reliability", "probability_above", "var_school", "var_pupil", "icc",
-    "deviance", "share", "effect_pp", "expected", "received",
-}  # fmt: skip
+    "numerator",
+    "denominator",
+    "value",
+    "ci_low",
+    "ci_high",
+    "coverage",
+    "value_group",
+    "value_comparator",
+    "gap",
+    "effect_size",
+    "within_school",
+    "between_school",
+    "undecomposed",
+    "placebo_share",
+    "raw_mean",
+    "raw_ci_low",
+    "raw_ci_high",
+    "shrunken",
+    "shrunken_se",
+    "shrunken_ci_low",
+    "shrunken_ci_high",
+    "reliability",
+    "probability_above",
+    "var_school",
+    "var_pupil",
+    "icc",
+    "deviance",
+    "share",
+    "effect_pp",
+    "expected",
+    "received",
+}
 INTEGER_COLUMNS = {
-    "n", "n_group", "n_comparator", "n_pupils", "n_schools", "n_rows", "rows_read", "rows_accepted", "rows_quarantined",
-    "rows_current", "rows_superseded", "rows_held", "definition_version", "pupil_key", "minimum_n", "possible", "attended",
-}  # fmt: skip
+    "n",
+    "n_group",
+    "n_comparator",
+    "n_pupils",
+    "n_schools",
+    "n_rows",
+    "rows_read",
+    "rows_accepted",
+    "rows_quarantined",
+    "rows_current",
+    "rows_superseded",
+    "rows_held",
+    "definition_version",
+    "pupil_key",
+    "minimum_n",
+    "possible",
+    "attended",
+}
 
 
 def make_settings(home: Path) -> Settings:
@@ -57,8 +101,8 @@ def build_release(
 ) -> Settings:
     """Writes one release under `home` and makes it the one in force.
 
-    Parameters: `shift`, added to every attendance rate, so that two releases differ; `with_attendance`, False for a release of
-    results alone; `extra_schools`, more rows like `SCHOOLS`; `last_run`, the content of LAST_RUN.json.
+    Parameters: `shift`, added to every attendance rate, so that two releases differ; `with_attendance`, False for a
+    release of results alone; `extra_schools`, more rows like `SCHOOLS`; `last_run`, the content of LAST_RUN.json.
     """
     settings = make_settings(home)
     schools = [*SCHOOLS, *extra_schools]
@@ -71,18 +115,33 @@ def build_release(
             tables[tier][name] = _entry([_write(root, f"{tier}/{name}.parquet", _suppress(rows, limit))])
     by_school: dict[str, list[dict[str, Any]]] = {}
     for urn, _, _, _, _ in schools:
-        rows = [{"academic_year": YEARS[1], "pupil_key": int(urn) * 10 + i, "school_key": urn, "urn": urn, "possible": 380,
-                 "attended": 380 - 19 * (i % 3)} for i in range(5)]  # fmt: skip
+        rows = [
+            {
+                "academic_year": YEARS[1],
+                "pupil_key": int(urn) * 10 + i,
+                "school_key": urn,
+                "urn": urn,
+                "possible": 380,
+                "attended": 380 - 19 * (i % 3),
+            }
+            for i in range(5)
+        ]
         by_school.setdefault("attendance_pupil_year", []).append(
             _write(root, f"pupils/urn={urn}/attendance_pupil_year.parquet", rows)
         )
         own = [row for row in figures["progress_school"] if row["urn"] == urn]
-        by_school.setdefault("progress_school", []).append(_write(root, f"pupils/urn={urn}/progress_school.parquet", own))
+        by_school.setdefault("progress_school", []).append(
+            _write(root, f"pupils/urn={urn}/progress_school.parquet", own)
+        )
         school = [row for row in figures["dim_school"] if row["urn"] == urn]
         by_school.setdefault("dim_school", []).append(_write(root, f"pupils/urn={urn}/dim_school.parquet", school))
     by_school["delivery"] = [_write(root, "pupils/urn=_all/delivery.parquet", quality["delivery"])]
     tables["pupils"] = {name: _entry(files) for name, files in by_school.items()}
-    _write(root, "identity/urn=100001/pupil.parquet", [{"pupil_key": 1, "upn": "X", "surname": "X", "forename": "X", "dob": "X"}])
+    _write(
+        root,
+        "identity/urn=100001/pupil.parquet",
+        [{"pupil_key": 1, "upn": "X", "surname": "X", "forename": "X", "dob": "X"}],
+    )
     manifest = {
         "release_id": release_id,
         "published_at": "2026-07-31T21:04:00+00:00",
@@ -92,9 +151,20 @@ def build_release(
         "registry_fingerprint": "2" * 16,
         "key_id": "k1",
         "deliveries": [],
-        "held": [{"delivery_id": "feedc0de", "feed": "session_marks", "file_name": "dunmore_half.csv", "held_reason": "partial"}],
+        "held": [
+            {
+                "delivery_id": "feedc0de",
+                "feed": "session_marks",
+                "file_name": "dunmore_half.csv",
+                "held_reason": "partial",
+            }
+        ],
         "refused_files": [
-            {"file_name": "broken.csv", "feed": "pupils", "sentence": "broken.csv lacks the column UPN; export it again."}
+            {
+                "file_name": "broken.csv",
+                "feed": "pupils",
+                "sentence": "broken.csv lacks the column UPN; export it again.",
+            }
         ],
         "previous_release": None,
         "tables": tables,
@@ -133,7 +203,12 @@ def _write(root: Path, path: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     names = list(rows[0]) if rows else ["academic_year"]
     table = pa.table({name: pa.array([row[name] for row in rows], type=_type(name, rows)) for name in names})
     pq.write_table(table, target)
-    return {"path": path, "rows": len(rows), "content_hash": "4" * 64, "sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
+    return {
+        "path": path,
+        "rows": len(rows),
+        "content_hash": "4" * 64,
+        "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
+    }
 
 
 def _type(column: str, rows: list[dict[str, Any]]) -> pa.DataType:
@@ -151,9 +226,26 @@ def _suppress(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     for row in rows:
         counts = [row[key] for key in ("n", "n_group", "n_comparator") if row.get(key) is not None]
         hidden = "status" in row and counts and min(counts) < limit
-        keys = {"academic_year", "period", "level", "unit_code", "measure_id", "definition_version", "group_definition",
-                "group_dimension", "group_value", "comparator", "school_key", "urn", "phase", "interval_method", "status"}  # fmt: skip
-        result.append({k: ("c" if k == "status" else v if k in keys else None) for k, v in row.items()} if hidden else row)
+        keys = {
+            "academic_year",
+            "period",
+            "level",
+            "unit_code",
+            "measure_id",
+            "definition_version",
+            "group_definition",
+            "group_dimension",
+            "group_value",
+            "comparator",
+            "school_key",
+            "urn",
+            "phase",
+            "interval_method",
+            "status",
+        }
+        result.append(
+            {k: ("c" if k == "status" else v if k in keys else None) for k, v in row.items()} if hidden else row
+        )
     return result
 
 
@@ -169,7 +261,11 @@ def _figures(
     for year_number, year in enumerate(YEARS):
         for measure in measures:
             for urn, _, phase, pupils, effect in schools:
-                lowest = _rate(measure, phase, effect) + shift * (measure["measure_id"] == "attendance_rate") + 0.3 * year_number
+                lowest = (
+                    _rate(measure, phase, effect)
+                    + shift * (measure["measure_id"] == "attendance_rate")
+                    + 0.3 * year_number
+                )
                 values += _values(year, "school", urn, phase, measure, pupils, lowest)
                 gaps += _gaps(year, "school", urn, phase, measure, pupils, lowest)
             total = sum(s[3] for s in schools)
@@ -180,16 +276,34 @@ def _figures(
     progress, models = _progress(schools)
     return {
         "dim_school": [
-            {"school_key": urn, "urn": urn, "laestab": f"999{2000 + i}", "school_name": name, "phase": phase, "la_code": "999",
-             "la_name": "Exampleshire", "trust_name": "Example Learning Trust", "is_open": True}
+            {
+                "school_key": urn,
+                "urn": urn,
+                "laestab": f"999{2000 + i}",
+                "school_name": name,
+                "phase": phase,
+                "la_code": "999",
+                "la_name": "Exampleshire",
+                "trust_name": "Example Learning Trust",
+                "is_open": True,
+            }
             for i, (urn, name, phase, _, _) in enumerate(schools)
         ],
         "measure": [
-            {"measure_id": m["measure_id"], "definition_version": m["definition_version"], "name": m["name"], "unit": m["unit"],
-             "numerator": m["numerator_text"], "denominator": m["denominator_text"],
-             "boundary": json.dumps(m["boundary"]) if "boundary" in m else None, "population": m["population"],
-             "minimum_n": m["minimum_n"]["public"], "direction": m["direction"], "source": m["source"],
-             "valid_years": f"{m['valid_from']} on"}
+            {
+                "measure_id": m["measure_id"],
+                "definition_version": m["definition_version"],
+                "name": m["name"],
+                "unit": m["unit"],
+                "numerator": m["numerator_text"],
+                "denominator": m["denominator_text"],
+                "boundary": json.dumps(m["boundary"]) if "boundary" in m else None,
+                "population": m["population"],
+                "minimum_n": m["minimum_n"]["public"],
+                "direction": m["direction"],
+                "source": m["source"],
+                "valid_years": f"{m['valid_from']} on",
+            }
             for m in measures
         ],
         "measure_value": values,
@@ -197,20 +311,31 @@ def _figures(
         "progress_school": progress,
         "progress_model": models,
         "coverage": [
-            {"academic_year": YEARS[1], "period": "YTD", "feed": feed, "school_key": urn, "expected": 380.0 * pupils,
-             "received": 0.0 if urn == "100003" else 380.0 * pupils, "share": 0.0 if urn == "100003" else 100.0,
-             "status": "x" if urn == "100003" else "ok"}
+            {
+                "academic_year": YEARS[1],
+                "period": "YTD",
+                "feed": feed,
+                "school_key": urn,
+                "expected": 380.0 * pupils,
+                "received": 0.0 if urn == "100003" else 380.0 * pupils,
+                "share": 0.0 if urn == "100003" else 100.0,
+                "status": "x" if urn == "100003" else "ok",
+            }
             for feed in (["session_marks"] if with_attendance else ["assessment_results"])
             for urn, _, _, pupils, _ in schools
         ],
-    }  # fmt: skip
+    }
 
 
 def _rate(measure: dict[str, Any], phase: str, effect: float) -> float:
     base = {
-        "attendance_rate": 93.5, "overall_absence_rate": 6.5, "authorised_absence_rate": 4.6, "unauthorised_absence_rate": 1.9,
-        "persistent_absence_rate": 17.6, "severe_absence_rate": 2.1,
-    }.get(measure["measure_id"])  # fmt: skip
+        "attendance_rate": 93.5,
+        "overall_absence_rate": 6.5,
+        "authorised_absence_rate": 4.6,
+        "unauthorised_absence_rate": 1.9,
+        "persistent_absence_rate": 17.6,
+        "severe_absence_rate": 2.1,
+    }.get(measure["measure_id"])
     if base is None:
         return effect
     slope = 4.0 if measure["direction"] == "higher" else -4.0
@@ -225,9 +350,16 @@ def _values(
     year: str, level: str, unit: str, phase: str, measure: dict[str, Any], pupils: int, rate: float
 ) -> list[dict[str, Any]]:
     parts: list[tuple[str, str, str, float, float]] = [("all", "all", "all", 1.0, 0.0)]
-    parts += [("fsm6cla@census", "disadvantage", "disadvantaged", 0.28, -1), ("fsm6cla@census", "disadvantage", "not_disadvantaged", 0.72, 0.4)]
+    parts += [
+        ("fsm6cla@census", "disadvantage", "disadvantaged", 0.28, -1),
+        ("fsm6cla@census", "disadvantage", "not_disadvantaged", 0.72, 0.4),
+    ]
     parts += [("sex@census", "sex", "F", 0.49, 0.1), ("sex@census", "sex", "M", 0.51, -0.1)]
-    parts += [("sen@census", "sen", "N", 0.82, 0.2), ("sen@census", "sen", "K", 0.15, -0.6), ("sen@census", "sen", "E", 0.03, -1.2)]
+    parts += [
+        ("sen@census", "sen", "N", 0.82, 0.2),
+        ("sen@census", "sen", "K", 0.15, -0.6),
+        ("sen@census", "sen", "E", 0.03, -1.2),
+    ]
     percent = measure["unit"] == "percent"
     better = 1 if measure["direction"] == "higher" else -1
     rows = []
@@ -239,16 +371,29 @@ def _values(
         missing = unit == "100003" and percent
         status = "x" if missing else "u" if n < 12 else "ok"
         empty = missing or n == 0
-        rows.append({
-            "academic_year": year, "period": "YTD", "level": level, "unit_code": unit, "measure_id": measure["measure_id"],
-            "definition_version": measure["definition_version"], "group_definition": definition, "group_dimension": dimension,
-            "group_value": value, "phase": phase, "n": None if empty else n,
-            "numerator": None if empty else round(figure * n, 3), "denominator": None if empty else float(n * 100 if percent else n),
-            "value": None if empty else figure, "ci_low": None if empty or status == "u" else round(figure - half, 6),
-            "ci_high": None if empty or status == "u" else round(figure + half, 6),
-            "interval_method": "wilson" if measure["kind"] == "proportion" else "linearised_t",
-            "coverage": 0.0 if missing else 100.0, "status": status,
-        })  # fmt: skip
+        rows.append(
+            {
+                "academic_year": year,
+                "period": "YTD",
+                "level": level,
+                "unit_code": unit,
+                "measure_id": measure["measure_id"],
+                "definition_version": measure["definition_version"],
+                "group_definition": definition,
+                "group_dimension": dimension,
+                "group_value": value,
+                "phase": phase,
+                "n": None if empty else n,
+                "numerator": None if empty else round(figure * n, 3),
+                "denominator": None if empty else float(n * 100 if percent else n),
+                "value": None if empty else figure,
+                "ci_low": None if empty or status == "u" else round(figure - half, 6),
+                "ci_high": None if empty or status == "u" else round(figure + half, 6),
+                "interval_method": "wilson" if measure["kind"] == "proportion" else "linearised_t",
+                "coverage": 0.0 if missing else 100.0,
+                "status": status,
+            }
+        )
     return rows
 
 
@@ -264,17 +409,40 @@ def _gaps(
         gap = b["value"] - a["value"] if shown else None
         half = math.hypot(b["ci_high"] - b["value"], a["ci_high"] - a["value"]) if shown else 0.0
         spread = _interval(measure, 1) / 1.96
-        rows.append({
-            **{key: a[key] for key in ("academic_year", "period", "level", "unit_code", "measure_id", "definition_version",
-                                       "group_definition", "group_dimension", "group_value")},
-            "comparator": comparator, "n_group": a["n"], "n_comparator": b["n"], "value_group": a["value"],
-            "value_comparator": b["value"], "gap": gap, "ci_low": None if gap is None else gap - half,
-            "ci_high": None if gap is None else gap + half,
-            "interval_method": "newcombe" if measure["kind"] == "proportion" else "linearised_t",
-            "effect_size": None if gap is None else gap / spread, "within_school": gap, "between_school": 0.0 if shown else None,
-            "undecomposed": 0.0 if shown else None, "placebo_share": None, "coverage": a["coverage"],
-            "status": "ok" if shown else a["status"] if a["status"] != "ok" else b["status"],
-        })  # fmt: skip
+        rows.append(
+            {
+                **{
+                    key: a[key]
+                    for key in (
+                        "academic_year",
+                        "period",
+                        "level",
+                        "unit_code",
+                        "measure_id",
+                        "definition_version",
+                        "group_definition",
+                        "group_dimension",
+                        "group_value",
+                    )
+                },
+                "comparator": comparator,
+                "n_group": a["n"],
+                "n_comparator": b["n"],
+                "value_group": a["value"],
+                "value_comparator": b["value"],
+                "gap": gap,
+                "ci_low": None if gap is None else gap - half,
+                "ci_high": None if gap is None else gap + half,
+                "interval_method": "newcombe" if measure["kind"] == "proportion" else "linearised_t",
+                "effect_size": None if gap is None else gap / spread,
+                "within_school": gap,
+                "between_school": 0.0 if shown else None,
+                "undecomposed": 0.0 if shown else None,
+                "placebo_share": None,
+                "coverage": a["coverage"],
+                "status": "ok" if shown else a["status"] if a["status"] != "ok" else b["status"],
+            }
+        )
     return rows
 
 
@@ -290,39 +458,105 @@ def _progress(schools: list[tuple[str, str, str, int, float]]) -> tuple[list[dic
                 reliability = n * VAR_SCHOOL / (n * VAR_SCHOOL + VAR_PUPIL)
                 se = math.sqrt(VAR_SCHOOL * (1 - reliability))
                 half = 1.96 * sigma_e / math.sqrt(n)
-                rows.append({
-                    "academic_year": year, "measure_id": measure_id, "school_key": urn, "urn": urn, "n": n, "coverage": 97.5,
-                    "raw_mean": raw, "raw_ci_low": raw - half, "raw_ci_high": raw + half, "shrunken": reliability * raw,
-                    "shrunken_se": se, "shrunken_ci_low": reliability * raw - 1.96 * se,
-                    "shrunken_ci_high": reliability * raw + 1.96 * se, "reliability": reliability,
-                    "probability_above": normal(reliability * raw / se), "dfe_band": "z", "status": "ok" if n >= 10 else "u",
-                })  # fmt: skip
-            models.append({
-                "academic_year": year, "measure_id": measure_id, "method": "REML", "n_pupils": sum(s[3] // 2 for s in schools),
-                "n_schools": len(schools),
-                "coefficients": json.dumps({"intercept": {"estimate": 0.01, "standard_error": 0.09},
-                                            "baseline": {"estimate": 0.56, "standard_error": 0.012}}),
-                "var_school": VAR_SCHOOL, "var_pupil": VAR_PUPIL, "icc": VAR_SCHOOL / (VAR_SCHOOL + VAR_PUPIL),
-                "deviance": 9347.674, "status": "ok",
-            })  # fmt: skip
+                rows.append(
+                    {
+                        "academic_year": year,
+                        "measure_id": measure_id,
+                        "school_key": urn,
+                        "urn": urn,
+                        "n": n,
+                        "coverage": 97.5,
+                        "raw_mean": raw,
+                        "raw_ci_low": raw - half,
+                        "raw_ci_high": raw + half,
+                        "shrunken": reliability * raw,
+                        "shrunken_se": se,
+                        "shrunken_ci_low": reliability * raw - 1.96 * se,
+                        "shrunken_ci_high": reliability * raw + 1.96 * se,
+                        "reliability": reliability,
+                        "probability_above": normal(reliability * raw / se),
+                        "dfe_band": "z",
+                        "status": "ok" if n >= 10 else "u",
+                    }
+                )
+            models.append(
+                {
+                    "academic_year": year,
+                    "measure_id": measure_id,
+                    "method": "REML",
+                    "n_pupils": sum(s[3] // 2 for s in schools),
+                    "n_schools": len(schools),
+                    "coefficients": json.dumps(
+                        {
+                            "intercept": {"estimate": 0.01, "standard_error": 0.09},
+                            "baseline": {"estimate": 0.56, "standard_error": 0.012},
+                        }
+                    ),
+                    "var_school": VAR_SCHOOL,
+                    "var_pupil": VAR_PUPIL,
+                    "icc": VAR_SCHOOL / (VAR_SCHOOL + VAR_PUPIL),
+                    "deviance": 9347.674,
+                    "status": "ok",
+                }
+            )
     return rows, models
 
 
 def _issues() -> list[dict[str, Any]]:
     return [
-        {"issue_id": "i1", "rule_id": "SM-003", "school_key": "100004", "severity": "refuse", "status": "open",
-         "first_seen": "2026-07-01", "last_seen": "2026-07-20", "n_rows": 14, "effect_pp": 0.02},
-        {"issue_id": "i2", "rule_id": "PU-001", "school_key": "100002", "severity": "flag", "status": "open",
-         "first_seen": "2026-07-01", "last_seen": "2026-07-20", "n_rows": 3, "effect_pp": None},
-    ]  # fmt: skip
+        {
+            "issue_id": "i1",
+            "rule_id": "SM-003",
+            "school_key": "100004",
+            "severity": "refuse",
+            "status": "open",
+            "first_seen": "2026-07-01",
+            "last_seen": "2026-07-20",
+            "n_rows": 14,
+            "effect_pp": 0.02,
+        },
+        {
+            "issue_id": "i2",
+            "rule_id": "PU-001",
+            "school_key": "100002",
+            "severity": "flag",
+            "status": "open",
+            "first_seen": "2026-07-01",
+            "last_seen": "2026-07-20",
+            "n_rows": 3,
+            "effect_pp": None,
+        },
+    ]
 
 
 def _deliveries() -> list[dict[str, Any]]:
     return [
-        {"delivery_id": "feedc0de", "feed": "session_marks", "file_name": "=dunmore_half.csv", "laestab": "9992003",
-         "extracted_at": "2026-07-20T18:00:00", "extracted_at_basis": "name", "rows_read": 4000, "rows_accepted": 3986,
-         "rows_quarantined": 14, "rows_current": 0, "rows_superseded": 0, "rows_held": 3986},
-        {"delivery_id": "0badcafe", "feed": "pupils", "file_name": "birchwood.csv", "laestab": "9992001",
-         "extracted_at": "2026-07-20T18:00:00", "extracted_at_basis": "name", "rows_read": 315, "rows_accepted": 315,
-         "rows_quarantined": 0, "rows_current": 315, "rows_superseded": 0, "rows_held": 0},
-    ]  # fmt: skip
+        {
+            "delivery_id": "feedc0de",
+            "feed": "session_marks",
+            "file_name": "=dunmore_half.csv",
+            "laestab": "9992003",
+            "extracted_at": "2026-07-20T18:00:00",
+            "extracted_at_basis": "name",
+            "rows_read": 4000,
+            "rows_accepted": 3986,
+            "rows_quarantined": 14,
+            "rows_current": 0,
+            "rows_superseded": 0,
+            "rows_held": 3986,
+        },
+        {
+            "delivery_id": "0badcafe",
+            "feed": "pupils",
+            "file_name": "birchwood.csv",
+            "laestab": "9992001",
+            "extracted_at": "2026-07-20T18:00:00",
+            "extracted_at_basis": "name",
+            "rows_read": 315,
+            "rows_accepted": 315,
+            "rows_quarantined": 0,
+            "rows_current": 315,
+            "rows_superseded": 0,
+            "rows_held": 0,
+        },
+    ]
