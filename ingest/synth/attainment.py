@@ -24,9 +24,12 @@ ABSENT = -1
 def scores(
     rng: np.random.Generator, ability: Floats, disadvantaged: Bools, school_effect: float, absence_rate: Floats
 ) -> tuple[Ints, Ints]:
-    """Autumn and summer standardised scores of one school, year and subject; `ABSENT` where the pupil missed the test.
+    """Autumn and summer standardised scores of one school, year and subject; `ABSENT` where the pupil missed the
+    test.
 
-    Parameters: `ability` in z-scores; `school_effect` on the summer score in z-scores; `absence_rate` (0 to 1) raises the risk of missing a test.
+    Parameters: `ability` in z-scores; `school_effect` on the summer score in z-scores; `absence_rate` (0 to 1) raises
+    the risk of missing a test.
+
     """
     n = len(ability)
     autumn = (ability + 0.3 * rng.normal(size=n)) * 0.95 - DISADVANTAGE_AT_START * disadvantaged + 0.12

@@ -1,7 +1,9 @@
 """Registers: who missed what, in spells, for which reason, at the rates that England's schools of each phase had.
 
-Calibration source: DfE, Pupil attendance in schools (attendance dashboard, year to date 2025/26, published July 2026): attendance, authorised and
-unauthorised absence, illness and persistent absence by phase. Severe absence is given its order of magnitude alone.
+Calibration source: DfE, Pupil attendance in schools (attendance dashboard, year to date 2025/26, published July 2026):
+attendance, authorised and unauthorised absence, illness and persistent absence by phase. Severe absence is given its
+order of magnitude alone.
+
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ MISSING_SHARE = 0.0012
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a phase must come to, as shares: absence, persistent and severe absence, and absence by reason (shares of possible sessions)."""
+    """What a phase must come to, as shares: absence, persistent and severe absence, and absence by reason (shares of
+    possible sessions)."""
 
     absence: float
     persistent: float
@@ -92,19 +95,20 @@ CALIBRATION = {
 def absence_quantiles(calibration: Calibration, share_below: Floats) -> Floats:
     """Absence rates of pupils at given quantiles.
 
-    A lognormal body and a lognormal tail that meet at the persistent-absence boundary: the tail passes through both boundaries (10 % and 50 %) at
-    their shares, the body's slope is what brings the mean to the phase's rate.
+    A lognormal body and a lognormal tail that meet at the persistent-absence boundary: the tail passes through both
+    boundaries (10 % and 50 %) at their shares, the body's slope is what brings the mean to the phase's rate.
+
     """
     z_persistent, z_severe = ndtri(1 - calibration.persistent), ndtri(1 - calibration.severe)
     tail_slope = np.log(5) / (z_severe - z_persistent)
 
     def rate(share: Floats, body_slope: float) -> Floats:
         above = ndtri(share) - z_persistent
-        return np.minimum(0.97, 0.1 * np.exp(np.where(above > 0, tail_slope, body_slope) * above))
+        return np.asarray(np.minimum(0.97, 0.1 * np.exp(np.where(above > 0, tail_slope, body_slope) * above)))
 
     grid = (np.arange(20_000) + 0.5) / 20_000
     slope = float(brentq(lambda s: float(rate(grid, s).mean()) - calibration.absence, 0.01, 20))
-    return np.asarray(rate(share_below, slope))
+    return rate(share_below, slope)
 
 
 def expected_rates(calibration: Calibration, propensity: Floats) -> tuple[Floats, Floats]:
@@ -129,7 +133,8 @@ def expected_rates(calibration: Calibration, propensity: Floats) -> tuple[Floats
 
 @dataclass(frozen=True)
 class Roll:
-    """One school's enrolments in one academic year: dates on roll, year group (0 to 11), absence rate, unauthorised share, whether dual registered."""
+    """One school's enrolments in one academic year: dates on roll, year group (0 to 11), absence rate, unauthorised
+    share, whether dual registered."""
 
     entry: Ints
     leaving: Ints
@@ -141,7 +146,8 @@ class Roll:
 
 @dataclass(frozen=True)
 class Register:
-    """Marks of one school and year: `codes` (enrolment by session, numbers of `CODES` or `NOT_ON_ROLL`) and `minutes` late (0 where not late)."""
+    """Marks of one school and year: `codes` (enrolment by session, numbers of `CODES` or `NOT_ON_ROLL`) and
+    `minutes` late (0 where not late)."""
 
     codes: Bytes
     minutes: Bytes
@@ -184,7 +190,8 @@ def make_register(rng: np.random.Generator, phase: str, days: Ints, roll: Roll, 
 
 
 def _absences(rng: np.random.Generator, days: Ints, roll: Roll, on_roll: Bools) -> Bools:
-    """Which sessions are missed: each pupil's own number of them, where a process with memory, weekday, season and day effects is highest."""
+    """Which sessions are missed: each pupil's own number of them, where a process with memory, weekday, season and
+    day effects is highest."""
     n, n_days = len(roll.entry), len(days)
     noise = rng.standard_normal((n, n_days), dtype=np.float32)
     health = lfilter([np.float32(0.6)], [np.float32(1), np.float32(-0.8)], noise, axis=1).astype(np.float32)
@@ -202,7 +209,7 @@ def _absences(rng: np.random.Generator, days: Ints, roll: Roll, on_roll: Bools) 
     threshold = np.where(count > 0, ordered[np.arange(n), np.clip(width - count, 0, width - 1)], np.inf).astype(
         np.float32
     )
-    return (score >= threshold[:, None]) & on_roll
+    return np.asarray((score >= threshold[:, None]) & on_roll)
 
 
 def _reasons(rng: np.random.Generator, calibration: Calibration, days: Ints, roll: Roll, absent: Bools) -> Bytes:
@@ -224,7 +231,7 @@ def _reasons(rng: np.random.Generator, calibration: Calibration, days: Ints, rol
             shares[codes.index("O")] += calibration.reasons["U"]
         picked = np.searchsorted(np.cumsum(shares / shares.sum())[:-1], draw[chosen], side="right")
         of_spell[chosen] = np.array([CODE[code] for code in codes], dtype=np.uint8)[picked]
-    result = of_spell[spell]
+    result: Bytes = of_spell[spell]
     after_close = calibration.reasons["U"] / (calibration.reasons["U"] + calibration.reasons["O"])
     result[(result == CODE["O"]) & (rng.random(len(result)) < after_close)] = CODE["U"]
     return result
@@ -254,7 +261,8 @@ def _activities(rng: np.random.Generator, phase: str, days: Ints, roll: Roll, co
 def _not_possible(
     rng: np.random.Generator, phase: str, days: Ints, roll: Roll, codes: Bytes, closes_one_day: bool
 ) -> None:
-    """Sessions that count nowhere: dual registration, part-time first days of Reception, no transport, a closed site."""
+    """Sessions that count nowhere: dual registration, part-time first days of Reception, no transport, a closed
+    site."""
     thursdays = np.flatnonzero((days - 1) % 7 == 3)
     codes[np.ix_(np.flatnonzero(roll.is_dual), np.concatenate([2 * thursdays, 2 * thursdays + 1]))] = CODE["D"]
     if phase == PRIMARY:
@@ -262,7 +270,7 @@ def _not_possible(
     if phase == SPECIAL:
         stranded = np.flatnonzero(rng.random(len(roll.entry)) < 0.1)
         day = int(rng.integers(20, len(days) - 20))
-        codes[np.ix_(stranded, [2 * day, 2 * day + 1])] = CODE["Y1"]
+        codes[np.ix_(stranded, 2 * day + np.arange(2))] = CODE["Y1"]
     if closes_one_day:
         day = int(np.searchsorted(days, days[0] + 135))
         codes[:, 2 * day : 2 * day + 2] = CODE["Y4"]

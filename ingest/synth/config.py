@@ -24,9 +24,11 @@ NEVER = 2**31
 class SynthConfig:
     """A trust to make.
 
-    Parameters: `schools` and `pupils` on roll at the start of each year (pupils approximately); `years`, academic years up to and
-    including `last_year` (such as `2025/26`); `seed`, every byte follows from it; `faults`, names of `ingest.synth.faults.FAULTS`.
+    Parameters: `schools` and `pupils` on roll at the start of each year (pupils approximately); `years`, academic years
+    up to and including `last_year` (such as `2025/26`); `seed`, every byte follows from it; `faults`, names of
+    `ingest.synth.faults.FAULTS`.
     Raises: `ValueError` for a number or a year that makes no trust.
+
     """
 
     schools: int = 10
@@ -56,7 +58,8 @@ class SynthConfig:
         return list(range(last - self.years + 1, last + 1))
 
     def rng(self, *stream: int) -> np.random.Generator:
-        """An independent generator for one purpose, so that one part of the trust does not depend on how much another drew."""
+        """An independent generator for one purpose, so that one part of the trust does not depend on how much
+        another drew."""
         return np.random.default_rng([self.seed, *stream])
 
 
@@ -64,8 +67,9 @@ class SynthConfig:
 class PlantedFault:
     """One fault as planted: what must be found, where, how often.
 
-    `kind` is `quarantine` or `flag` (a row rule), `refusal` (the whole file), `hold` (a partial register) or `accepted` (must be no fault).
-    `rule_id` is the contract's rule id, or the kind of refusal or hold.
+    `kind` is `quarantine` or `flag` (a row rule), `refusal` (the whole file), `hold` (a partial register) or `accepted`
+    (must be no fault). `rule_id` is the contract's rule id, or the kind of refusal or hold.
+
     """
 
     name: str

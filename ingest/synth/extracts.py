@@ -1,4 +1,5 @@
-"""The extracts of one school, as its management information system would give them on the days on which they were taken."""
+"""The extracts of one school, as its management information system would give them on the days on which they were
+taken."""
 
 from __future__ import annotations
 
@@ -8,18 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.synth.attendance import CODE, CODES, NOT_ON_ROLL, Register
 from ingest.synth.attainment import ABSENT, SCALE
+from ingest.synth.attendance import CODE, CODES, NOT_ON_ROLL, Register
 from ingest.synth.config import NEVER, Bools, Bytes, Ints, SynthReport
 from ingest.synth.csvfile import write_bytes, write_rows
 from ingest.synth.pupils import Enrolments, Pupils
 from ingest.synth.school_year import SchoolYear
 from ingest.synth.schools import School
 
-PUPIL_HEADER = (
-    "LAESTAB,UPN,Former UPN,Admission Number,Surname,Forename,DOB,Sex,Year Group,Reg Group,Entry Date,Leaving Date,Enrolment Status,Ethnicity,"
-    "Language,FSM,FSM6,Pupil Premium,SEN Provision,In Care,Post Looked After,IDACI Decile,As At Date"
-).split(",")
+PUPIL_HEADER = [
+    *("LAESTAB", "UPN", "Former UPN", "Admission Number", "Surname", "Forename", "DOB", "Sex", "Year Group"),
+    *("Reg Group", "Entry Date", "Leaving Date", "Enrolment Status", "Ethnicity", "Language", "FSM", "FSM6"),
+    *("Pupil Premium", "SEN Provision", "In Care", "Post Looked After", "IDACI Decile", "As At Date"),
+]
 REGISTER_HEADER = ["UPN", "Admission Number", "Date", "Session", "Mark", "Minutes Late"]
 RESULT_HEADER = ["UPN", "Admission Number", "Assessment", "Subject", "Result", "Scale", "Date"]
 CALENDAR_HEADER = ["LAESTAB", "Date", "Session", "Status"]
@@ -85,6 +87,7 @@ class SchoolExtracts:
         plan = pupils.sen_plan_from[who] <= day
         support = pupils.sen_support_from[who] <= day
         flags = [_yes(v) for v in (fsm, fsm6, fsm6 | care | after_care, care, after_care)]
+        n_forms = max(1, min(8, self.school.size // len(self.school.year_groups) // 28))
         table = []
         for i, (row, pupil) in enumerate(zip(rows.tolist(), who.tolist(), strict=True)):
             permanent = pupils.upn[pupil].tobytes().decode() if pupils.has_upn[pupil] else ""
@@ -102,11 +105,7 @@ class SchoolExtracts:
                     date.fromordinal(int(pupils.birth[pupil])).isoformat(),
                     "F" if pupils.is_girl[pupil] else "M",
                     year_group,
-                    year_group
-                    + "ABCDEFGH"[
-                        int(enrolments.admission[row])
-                        % max(1, min(8, self.school.size // len(self.school.year_groups) // 28))
-                    ],
+                    year_group + "ABCDEFGH"[int(enrolments.admission[row]) % n_forms],
                     date.fromordinal(int(enrolments.entry[row])).isoformat(),
                     date.fromordinal(int(enrolments.leaving[row])).isoformat() if left else "",
                     "M" if enrolments.is_dual[row] else "C",
@@ -130,8 +129,9 @@ class SchoolExtracts:
     ) -> None:
         """A register over consecutive open days.
 
-        Parameters: `rows`, the enrolments that `register` has rows for; its columns are the sessions of `days`. The window in the file's name
-        runs from the first to the last of the days.
+        Parameters: `rows`, the enrolments that `register` has rows for; its columns are the sessions of `days`. The
+        window in the file's name runs from the first to the last of the days.
+
         """
         moments = "".join(f"{day.isoformat()},{session}," for day in days for session in ("AM", "PM")).encode()
         when = np.frombuffer(moments, dtype=np.uint8).reshape(1, 2 * len(days), 14)
@@ -170,7 +170,8 @@ def _first_seen(rng: np.random.Generator, truth: Register) -> tuple[Register, Bo
     changed = unexplained & (rng.random(truth.codes.shape, dtype=np.float32) < 0.08)
     codes = truth.codes.copy()
     codes[changed] = CODE["N"]
-    return Register(codes, np.where(changed, 0, truth.minutes).astype(np.uint8)), changed.any(axis=1)
+    minutes = np.where(changed, 0, truth.minutes).astype(np.uint8)
+    return Register(codes, minutes), np.asarray(changed.any(axis=1))
 
 
 def deliver_registers(
@@ -178,9 +179,10 @@ def deliver_registers(
 ) -> None:
     """Delivers a year's marks as they would have come.
 
-    Earlier terms come by half-term, as a school sends them when it joins; the last summer term comes by week, its last two weeks by night as well.
-    What comes nightly and weekly first has some absences without a reason (N); the reasons come a week later, for single pupils. The first week of
-    that term is sent again whole.
+    Earlier terms come by half-term, as a school sends them when it joins; the last summer term comes by week, its last
+    two weeks by night as well. What comes nightly and weekly first has some absences without a reason (N); the reasons
+    come a week later, for single pupils. The first week of that term is sent again whole.
+
     """
     days = year.open_days
     joined = (

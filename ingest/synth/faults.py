@@ -1,7 +1,9 @@
 """Named faults, planted into written extracts."""
 
 from __future__ import annotations
+
 from pathlib import Path
+
 from ingest.synth.config import PlantedFault
 
 

@@ -1,4 +1,5 @@
-"""The pupils and their enrolments: who is on roll where and when, with characteristics that go together as they do in life."""
+"""The pupils and their enrolments: who is on roll where and when, with characteristics that go together as they do
+in life."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ VANISHES = 0.2
 
 @dataclass
 class Pupils:
-    """One row per pupil. Dates are ordinals, `NEVER` where the thing does not happen; `deprivation` and `propensity` are standard normal scores."""
+    """One row per pupil. Dates are ordinals, `NEVER` where the thing does not happen; `deprivation` and `propensity`
+    are standard normal scores."""
 
     cohort: Ints
     first_school: Ints
@@ -61,7 +63,8 @@ class Pupils:
 
 @dataclass
 class Enrolments:
-    """One row per stay of a pupil at a school; `leaving` is the last day on roll, `NEVER` while there; `vanishes`: leaves no trace in later lists."""
+    """One row per stay of a pupil at a school; `leaving` is the last day on roll, `NEVER` while there; `vanishes`:
+    leaves no trace in later lists."""
 
     pupil: Ints
     school: Ints
@@ -144,17 +147,17 @@ def _start_year(rng: np.random.Generator, builder: _Builder, schools: list[Schoo
     own: dict[int, list[int]] = {s.index: [] for s in secondaries}
     if secondaries:
         primaries = {s.index: n for n, s in enumerate(x for x in schools if x.phase == PRIMARY)}
-        for enrolment, school in enumerate(builder.school):
+        for enrolment, left_school in enumerate(builder.school):
             pupil = builder.pupil[enrolment]
             ended = builder.leaving[enrolment]
             left_at_end = ended != NEVER and entry - 70 < ended < entry
             if (
-                school in primaries
+                left_school in primaries
                 and left_at_end
                 and year.start - builder.cohort_of[pupil] == 7
                 and rng.random() < STAYS_IN_TRUST
             ):
-                own[secondaries[primaries[school] % len(secondaries)].index].append(pupil)
+                own[secondaries[primaries[left_school] % len(secondaries)].index].append(pupil)
     for school in schools:
         group = school.year_groups[0]
         size = _group_sizes(rng, school)[group]
@@ -198,7 +201,8 @@ def _end_year(builder: _Builder, schools: list[School], year: SchoolYear) -> Non
 def _allocate_upns(
     pupils_school: Ints, cohort: Ints, schools: list[School], n_feeders: int
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    """Where and when each UPN was given: the first school of the trust for those who started there, else one of many schools elsewhere."""
+    """Where and when each UPN was given: the first school of the trust for those who started there, else one of many
+    schools elsewhere."""
     la = np.array([int(s.la_code) for s in schools])[pupils_school]
     establishment = np.array([int(s.establishment) for s in schools])[pupils_school]
     elsewhere = np.array([s.phase == SECONDARY for s in schools])[pupils_school]
@@ -260,11 +264,10 @@ def make_pupils(config: SynthConfig, schools: list[School], years: list[SchoolYe
     propensity = 0.28 * deprivation + severe_need - 0.2 * eal + rng.normal(0, 0.9, n)
     common = rng.normal(size=n)
     ability = np.empty((n, 2))
-    for subject in range(2):
-        ability[:, subject] = (
-            0.75 * common + 0.5 * rng.normal(size=n) - 0.28 * deprivation - 0.7 * severe_need - 1.1 * special
-            - 0.12 * np.maximum(propensity, 0) + (0.1 if subject == 0 else -0.04) * is_girl - (0.12 if subject == 0 else 0) * eal
-        )  # fmt: skip
+    for subject, (girls_ahead, eal_behind) in enumerate(((0.1, 0.12), (-0.04, 0.0))):
+        need_effect = -0.7 * severe_need - 1.1 * special - 0.12 * np.maximum(propensity, 0)
+        ability[:, subject] = 0.75 * common + 0.5 * rng.normal(size=n) - 0.28 * deprivation + need_effect
+        ability[:, subject] += girls_ahead * is_girl - eal_behind * eal
 
     la, establishment, year, serial = _allocate_upns(first_school, cohort, schools, n_feeders=n // 500 + 20)
     joined_later = first_entry > begin + 45

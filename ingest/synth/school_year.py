@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 
 import holidays
 import numpy as np
@@ -27,8 +28,9 @@ def first_weekday(year: int, month: int, weekday: int, nth: int = 1) -> date:
 class SchoolYear:
     """One academic year of one school.
 
-    `statuses` is every weekday from 1 September to the end of the summer term with open, closed, inset or bank_holiday; `half_terms` are the
-    first and last open day of each of the six half-terms.
+    `statuses` is every weekday from 1 September to the end of the summer term with open, closed, inset or bank_holiday;
+    `half_terms` are the first and last open day of each of the six half-terms.
+
     """
 
     start: int
@@ -110,7 +112,7 @@ def school_year(start: int, variant: int = 0) -> SchoolYear:
     opened = [one for one, status in statuses.items() if status == "open"]
     edges = [date(start, 8, 31), *(first for first, _ in breaks), date(start + 1, 8, 31)]
     half_terms = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         inside = [one for one in opened if left <= one < right]
         half_terms.append((inside[0], inside[-1]))
     return SchoolYear(start, statuses, half_terms)

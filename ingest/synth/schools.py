@@ -11,7 +11,7 @@ from ingest.synth.config import SynthConfig, SynthReport
 from ingest.synth.csvfile import write_rows
 
 PRIMARY, SECONDARY, SPECIAL = "Primary", "Secondary", "Special"
-YEAR_GROUPS = {PRIMARY: range(0, 7), SECONDARY: range(7, 12), SPECIAL: range(0, 12)}
+YEAR_GROUPS = {PRIMARY: range(7), SECONDARY: range(7, 12), SPECIAL: range(12)}
 """National curriculum years taught, 0 being Reception."""
 
 _RELATIVE_SIZE = {PRIMARY: 330.0, SECONDARY: 950.0, SPECIAL: 110.0}
@@ -21,16 +21,18 @@ _FIRST_URN = 900001
 """Far above any URN that Get Information About Schools has given."""
 _LINKED_URN = 890001
 
-SCHOOL_HEADER = (
-    "URN,LA (code),LA (name),EstablishmentNumber,EstablishmentName,TypeOfEstablishment (name),EstablishmentStatus (name),OpenDate,CloseDate,"
-    "PhaseOfEducation (name),StatutoryLowAge,StatutoryHighAge,Gender (name),Trusts (code),Trusts (name),GOR (name)"
-).split(",")
+SCHOOL_HEADER = [
+    *("URN", "LA (code)", "LA (name)", "EstablishmentNumber", "EstablishmentName", "TypeOfEstablishment (name)"),
+    *("EstablishmentStatus (name)", "OpenDate", "CloseDate", "PhaseOfEducation (name)", "StatutoryLowAge"),
+    *("StatutoryHighAge", "Gender (name)", "Trusts (code)", "Trusts (name)", "GOR (name)"),
+]
 LINK_HEADER = ["URN", "LinkURN", "LinkName", "LinkType", "LinkEstablishedDate"]
 
 
 @dataclass(frozen=True)
 class School:
-    """One school as the generator knows it; `deprivation` is in standard deviations, `effects` on value added by subject in z-scores."""
+    """One school as the generator knows it; `deprivation` is in standard deviations, `effects` on value added by
+    subject in z-scores."""
 
     index: int
     urn: str
@@ -64,8 +66,10 @@ def _phases(n: int) -> list[str]:
 def make_schools(config: SynthConfig, school_effect_sd: float) -> list[School]:
     """The schools, primaries first.
 
-    Parameters: `school_effect_sd`, standard deviation between schools of value added, in z-scores; drawn effects are rescaled to it exactly where
-    there are three schools or more, so that a small trust has the variance it was asked to have.
+    Parameters: `school_effect_sd`, standard deviation between schools of value added, in z-scores; drawn effects are
+    rescaled to it exactly where there are three schools or more, so that a small trust has the variance it was asked to
+    have.
+
     """
     rng = config.rng(1)
     phases = _phases(config.schools)
@@ -115,10 +119,8 @@ def _rows(school: School, taken: date) -> list[list[str]]:
 
     def row(urn: str, kind: str, status: str, opened: str, closed: str, in_trust: bool) -> list[str]:
         trust = [names.TRUST_CODE, names.TRUST_NAME] if in_trust else ["", ""]
-        return [
-            urn, school.la_code, school.la_name, school.establishment, school.name, kind, status, opened, closed, phase, *ages, "Mixed", *trust,
-            "South East",
-        ]  # fmt: skip
+        here = [urn, school.la_code, school.la_name, school.establishment, school.name]
+        return [*here, kind, status, opened, closed, phase, *ages, "Mixed", *trust, "South East"]
 
     academy = "Academy special converter" if school.phase == SPECIAL else "Academy converter"
     if school.former_urn is None or school.converted_on is None:
@@ -134,7 +136,8 @@ def _rows(school: School, taken: date) -> list[list[str]]:
 
 
 def write_schools(out: Path, schools: list[School], taken: list[date], report: SynthReport) -> None:
-    """The register of schools as Get Information About Schools gives it, with its links, as taken on each of some days."""
+    """The register of schools as Get Information About Schools gives it, with its links, as taken on each of some
+    days."""
     folder = out / "schools"
     for day in taken:
         stamp = f"{day.isoformat()}_{day.strftime('%Y%m%d')}T060000.csv"

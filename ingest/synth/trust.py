@@ -20,7 +20,8 @@ from ingest.synth.schools import School, make_schools, write_schools
 _ATTENDANCE, _DELIVERY, _TESTS = 11, 12, 13
 _LATE_DISADVANTAGE = 0.35
 _OLDER = 0.06
-"""How much a pupil's propensity to be absent rises with disadvantage and with each year group, in standard deviations."""
+"""How much a pupil's propensity to be absent rises with disadvantage and with each year group, in standard
+deviations."""
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
@@ -30,9 +31,10 @@ def _no_progress(what: str, done: int, total: int) -> None:
 def write_trust(out: Path, config: SynthConfig, progress: Progress = _no_progress) -> SynthReport:
     """Writes a trust's extracts into a landing folder, the same bytes for the same configuration.
 
-    Parameters: `out`, the landing folder (made where it is not there; must hold no files of an earlier trust); `config`; `progress`, called as each
-    school is done.
+    Parameters: `out`, the landing folder (made where it is not there; must hold no files of an earlier trust);
+    `config`; `progress`, called as each school is done.
     Raises: `FileExistsError` where `out` has files already; `ValueError` for an unknown fault.
+
     """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; name another folder or empty it.")
@@ -61,7 +63,8 @@ def write_trust(out: Path, config: SynthConfig, progress: Progress = _no_progres
 def _year_rates(
     config: SynthConfig, schools: list[School], year: SchoolYear, pupils: Pupils, enrolments: Enrolments
 ) -> tuple[Floats, Floats]:
-    """Absence rate and unauthorised share of every enrolment in a year, calibrated phase by phase; zero for those not on roll."""
+    """Absence rate and unauthorised share of every enrolment in a year, calibrated phase by phase; zero for those
+    not on roll."""
     rng = config.rng(_ATTENDANCE, year.start)
     n = len(enrolments.pupil)
     who = enrolments.pupil

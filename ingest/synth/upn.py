@@ -14,9 +14,10 @@ WEIGHTS = np.arange(2, 14)
 def upns(la_code: Ints, establishment: Ints, year: Ints, serial: Ints, temporary: bool = False) -> Bytes:
     """UPNs as an array of 13 bytes each.
 
-    Parameters: LA code (3 digits), establishment number (4), year of allocation (2, of which the last two count) and serial number (0 to
-    999, or to 2299 for a `temporary` UPN, which ends in a letter), one each a pupil.
+    Parameters: LA code (3 digits), establishment number (4), year of allocation (2, of which the last two count) and
+    serial number (0 to 999, or to 2299 for a `temporary` UPN, which ends in a letter), one each a pupil.
     Source: GovTalk, Unique Pupil Number definition 2.0: weights 2 to 13 over characters 2 to 13, modulo 23.
+
     """
     out = np.zeros((len(la_code), 13), dtype=np.uint8)
     values = np.zeros((len(la_code), 12), dtype=np.int64)
