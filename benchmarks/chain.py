@@ -1,4 +1,4 @@
-"""The rows that take a whole trust through the command line: demo, full run, a night's delivery, nothing new, a workbook."""
+"""The rows that take a whole trust through the command line: demo, full run, night, nothing new, a workbook."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def run(command: list[str], *, environment: dict[str, str] | None = None, folder
 
 
 class _PeakMemory(threading.Thread):
-    """Samples the resident memory of a process tree until its root has ended. Pages shared by two processes count twice."""
+    """Samples the resident memory of a process tree until its root ends. Pages that two processes share count twice."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

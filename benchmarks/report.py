@@ -16,7 +16,7 @@ from benchmarks.measure import Machine, as_json
 
 @dataclass(frozen=True)
 class Row:
-    """One target: what was done, what it is held against, both in seconds net of an empty run, and the bound on their ratio."""
+    """One target: what was done, what it is held against, both net of an empty run, and the bound on their ratio."""
 
     what: str
     seconds: float
@@ -72,8 +72,8 @@ def show(rows: list[Row | Missing], machine: Machine) -> None:
         if isinstance(row, Row) and row.note:
             console.print(f"- {row.what}: {row.note}", highlight=False)
     console.print(
-        f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, load {machine.load_before} before the first row; "
-        f"Python {machine.python}, DuckDB {machine.duckdb}. One run each: a figure within a tenth of its bound proves little.",
+        f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, load {machine.load_before} before the first "
+        f"row; Python {machine.python}, DuckDB {machine.duckdb}. A figure within a tenth of its bound proves little.",
         highlight=False,
     )
 

@@ -1,6 +1,6 @@
 """What the product is held against: DuckDB doing the bare minimum with the same files. Run as a process of its own.
 
-`python -m benchmarks.yardsticks load LANDING TARGET [--text] [--feed NAME]` loads every CSV of a landing folder into tables;
+`python -m benchmarks.yardsticks load LANDING TARGET [--text] [--feed NAME]` loads every CSV of a folder into tables;
 `python -m benchmarks.yardsticks copy WAREHOUSE TARGET` copies `marts.fct_session` with one `create table as`;
 `python -m benchmarks.yardsticks empty TARGET` opens a database and ends, which is what the others are net of.
 """
