@@ -67,15 +67,17 @@ class SynthConfig:
 class PlantedFault:
     """One fault as planted: what must be found, where, how often.
 
-    `kind` is `quarantine` or `flag` (a row rule), `refusal` (the whole file), `hold` (a partial register) or `accepted`
-    (must be no fault). `rule_id` is the contract's rule id, or the kind of refusal or hold.
+    `kind` is `quarantine` or `flag` (`n_rows` rows of the file under `rule_id`), `refusal` (the whole file, in a
+    sentence that holds `says`), `hold` (a partial register of `n_rows` rows) or `accepted` (all `n_rows` rows must be
+    taken without a word). `path` is relative to the landing folder.
 
     """
 
     name: str
     feed: str
     kind: str
-    rule_id: str
+    rule_id: str | None
+    says: str | None
     n_rows: int
     path: str
 
