@@ -1,0 +1,242 @@
+"""Success is an equation: what came in is what is accounted for, from the file to the figure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+
+from quality.rules import Rows, RowsWhere, Rule, Suite
+from quality.suites.marts import academic_year_sql
+from quality.suites.raw import FEEDS
+
+_COUNTS = ("possible", "attended", "authorised", "unauthorised", "late", "missing")
+_DELIVERY = ("delivery_id",)
+
+
+def _file_rules() -> list[Rule]:
+    split = "rows_read is distinct from rows_accepted + rows_quarantined"
+    return [
+        Rule(
+            "RC-001",
+            "lake.delivery",
+            "For every file, rows read = rows accepted + rows quarantined.",
+            RowsWhere(split),
+            _DELIVERY,
+            "laestab",
+        ),
+        Rule(
+            "RC-002",
+            "marts.delivery",
+            "For every delivery published, rows read = rows accepted + rows quarantined.",
+            RowsWhere(split),
+            _DELIVERY,
+            "laestab",
+        ),
+        Rule(
+            "RC-003",
+            "marts.delivery",
+            "For every delivery, rows accepted = current + superseded + held.",
+            RowsWhere(
+                "rows_accepted is distinct from rows_current + rows_superseded + rows_held or least(rows_current, "
+                "rows_superseded, rows_held) < 0"
+            ),
+            _DELIVERY,
+            "laestab",
+        ),
+        Rule(
+            "RC-004",
+            "marts.delivery",
+            "Every delivery of the lake is told to people, with its own counts.",
+            Rows(
+                "select coalesce(l.delivery_id, m.delivery_id) as delivery_id from lake.delivery as l full join "
+                "judged as m on m.delivery_id = l.delivery_id "
+                "where (m.rows_read, m.rows_accepted, m.rows_quarantined) is distinct from (l.rows_read, "
+                "l.rows_accepted, l.rows_quarantined)"
+            ),
+            _DELIVERY,
+        ),
+        Rule(
+            "RC-005",
+            "marts.delivery",
+            "For every feed, rows accepted = current + superseded + held.",
+            Rows(
+                "select feed from judged group by feed having sum(rows_accepted) is distinct from sum(rows_current) "
+                "+ sum(rows_superseded) + sum(rows_held)"
+            ),
+            ("feed",),
+        ),
+    ]
+
+
+def _raw_rules() -> list[Rule]:
+    return [
+        Rule(
+            f"RC-{10 + position:03d}",
+            f"raw.{feed}",
+            f"Every accepted row of {feed} in the lake is in the warehouse, once.",
+            Rows(
+                "select l.delivery_id from lake.delivery as l left join (select delivery_id, count(*) as n_rows from "
+                "judged group by delivery_id) as r "
+                f"on r.delivery_id = l.delivery_id where l.feed = '{feed}' and coalesce(r.n_rows, 0) <> l.rows_accepted"
+            ),
+            _DELIVERY,
+        )
+        for position, feed in enumerate(FEEDS)
+    ]
+
+
+def _session_rules() -> list[Rule]:
+    flags = ", ".join(f"sum(cast(is_{count} as integer)) as {count}" for count in _COUNTS)
+    sums = ", ".join(f"sum({count}) as {count}" for count in _COUNTS)
+    differs = " or ".join(f"coalesce(s.{count}, 0) <> coalesce(y.{count}, 0)" for count in _COUNTS)
+    slices = (
+        f"(select school_key, {academic_year_sql('session_date')} as academic_year, {sums} from "
+        f"(select school_key, session_date, {flags} from judged group by school_key, session_date) as days group by "
+        f"all)"
+    )
+    years = (
+        f"(select school_key, academic_year, {sums} from marts.attendance_enrolment_year "
+        "group by school_key, academic_year)"
+    )
+    pupil_sums = f"(select academic_year, pupil_key, {sums} from judged group by academic_year, pupil_key)"
+    enrolment_sums = (
+        f"(select academic_year, pupil_key, {sums} from marts.attendance_enrolment_year "
+        "group by academic_year, pupil_key)"
+    )
+    return [
+        Rule(
+            "RC-020",
+            "marts.fct_session",
+            "For every school and year, the sessions add up to the enrolments' attendance.",
+            Rows(
+                "select coalesce(s.school_key, y.school_key) as school_key, coalesce(s.academic_year, "
+                "y.academic_year) as academic_year "
+                f"from {slices} as s full join {years} as y on y.school_key = s.school_key and y.academic_year = "
+                f"s.academic_year where {differs}"
+            ),
+            ("school_key", "academic_year"),
+            "school_key",
+        ),
+        Rule(
+            "RC-021",
+            "marts.attendance_pupil_year",
+            "For every pupil and year, the enrolments' attendance adds up to the pupil's.",
+            Rows(
+                "select coalesce(s.academic_year, y.academic_year) as academic_year, coalesce(s.pupil_key, "
+                "y.pupil_key) as pupil_key "
+                f"from {pupil_sums} as s full join {enrolment_sums} as y on y.academic_year = s.academic_year and "
+                f"y.pupil_key = s.pupil_key where {differs}"
+            ),
+            ("academic_year", "pupil_key"),
+        ),
+    ]
+
+
+def _level_rules() -> list[Rule]:
+    keys = (
+        "academic_year",
+        "period",
+        "measure_id",
+        "definition_version",
+        "group_definition",
+        "group_dimension",
+        "group_value",
+    )
+    shared = ", ".join(keys)
+    coalesced = ", ".join(f"coalesce(s.{key}, t.{key}) as {key}" for key in keys)
+    same = " and ".join(f"t.{key} = s.{key}" for key in keys)
+
+    def sums(level: str, where: str) -> str:
+        # A group in which any unit's numerator is not known has no sum to compare.
+        return (
+            f"(select {shared}, sum(numerator) as numerator, sum(denominator) as denominator, bool_and(numerator is "
+            f"not null) as is_whole "
+            f"from judged where level = '{level}' and denominator is distinct from 0 {where} group by {shared})"
+        )
+
+    in_trust = "and unit_code in (select d.urn from marts.dim_school as d where d.trust_name is not null)"
+    return [
+        Rule(
+            "RC-030",
+            "marts.measure_value",
+            "The sessions and pupils of a trust's schools add up to the trust's.",
+            Rows(
+                f"select {coalesced} from {sums('school', in_trust)} as s join {sums('trust', '')} as t on {same} "
+                "where s.is_whole and t.is_whole and (abs(s.numerator - t.numerator) > 1e-7 * (1 + abs(t.numerator)) "
+                "or s.denominator <> t.denominator)"
+            ),
+            keys,
+        ),
+    ]
+
+
+def reconciliation_suite() -> Suite:
+    """The equations that SQL can check in the warehouse; those between the lake's files are `lake_findings`."""
+    return Suite("reconciliation", (*_file_rules(), *_raw_rules(), *_session_rules(), *_level_rules()))
+
+
+@dataclass(frozen=True)
+class CataloguedDelivery:
+    """One row of `lake.delivery`, as far as the lake's files are compared with it."""
+
+    delivery_id: str
+    parse_id: str
+    rows_read: int
+    rows_accepted: int
+    rows_quarantined: int
+    accepted_path: str
+    quarantine_path: str
+
+
+@dataclass(frozen=True)
+class LakeFinding:
+    """An equation between the lake's files: how many deliveries were judged, and the ids of those that fail it."""
+
+    rule_id: str
+    table: str
+    sentence: str
+    n_rows: int
+    failing: tuple[str, ...]
+
+
+def lake_findings(lake_dir: Path, deliveries: Sequence[CataloguedDelivery]) -> list[LakeFinding]:
+    """Compares manifests, Parquet files and catalogue.
+
+    Parameters: `lake_dir`, the lake; `deliveries`, every row of `lake.delivery`. Only file footers are read, no row.
+    """
+    catalogued = {delivery.delivery_id for delivery in deliveries}
+    in_lake = {path.parents[1].name for path in lake_dir.glob("*/*/*/manifest.json")}
+    uneven = [delivery.delivery_id for delivery in deliveries if not _files_agree(delivery)]
+    return [
+        LakeFinding(
+            "RC-040",
+            "lake.delivery",
+            "Every delivery's files hold as many rows as its manifest and the catalogue say.",
+            len(deliveries),
+            tuple(sorted(uneven)),
+        ),
+        LakeFinding(
+            "RC-041",
+            "lake.delivery",
+            "Every delivery of the lake is in the catalogue, and no other.",
+            len(in_lake | catalogued),
+            tuple(sorted(in_lake ^ catalogued)),
+        ),
+    ]
+
+
+def _files_agree(delivery: CataloguedDelivery) -> bool:
+    accepted, quarantine = Path(delivery.accepted_path), Path(delivery.quarantine_path)
+    try:
+        manifest = json.loads(accepted.with_name("manifest.json").read_text(encoding="utf-8"))
+        counts = (manifest["rows_read"], manifest["rows_accepted"], manifest["rows_quarantined"])
+        files = (parquet.read_metadata(accepted).num_rows, parquet.read_metadata(quarantine).num_rows)
+    except (OSError, ValueError, KeyError):
+        # Missing, truncated or not what its name says: the equation does not hold, whatever the reason.
+        return False
+    catalogue = (delivery.rows_read, delivery.rows_accepted, delivery.rows_quarantined)
+    return manifest.get("parse_id") == delivery.parse_id and counts == catalogue and files == counts[1:]

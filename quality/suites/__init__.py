@@ -1,0 +1,1 @@
+"""The expectation suites, one module per layer, as code."""

@@ -1,0 +1,253 @@
+"""Expectations on the exports: nothing hidden is shown, nothing shown differs from its mart, nobody can be named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.registry import Registry
+from quality.rules import Rows, RowsWhere, Rule, Suite, Unique, literal
+from quality.suites.marts import FIGURE_KEY, GAP_KEY, PROGRESS_SCHOOL_KEY, figure_rules, gap_rules, percent_measures
+
+TIERS = ("public", "leaders")
+
+
+@dataclass(frozen=True)
+class FigureTable:
+    """An exported table whose rows may be hidden: its key, its figures, its counts of pupils and its school."""
+
+    name: str
+    key: tuple[str, ...]
+    figures: tuple[str, ...]
+    counts: tuple[str, ...]
+    school: str
+
+
+FIGURE_TABLES = (
+    FigureTable(
+        "measure_value",
+        FIGURE_KEY,
+        ("n", "numerator", "denominator", "value", "ci_low", "ci_high"),
+        ("n",),
+        "unit_code",
+    ),
+    FigureTable(
+        "gap",
+        GAP_KEY,
+        (
+            "n_group",
+            "n_comparator",
+            "value_group",
+            "value_comparator",
+            "gap",
+            "ci_low",
+            "ci_high",
+            "effect_size",
+            "within_school",
+            "between_school",
+            "undecomposed",
+            "placebo_share",
+        ),
+        ("n_group", "n_comparator"),
+        "unit_code",
+    ),
+    FigureTable(
+        "progress_school",
+        PROGRESS_SCHOOL_KEY,
+        (
+            "n",
+            "raw_mean",
+            "raw_ci_low",
+            "raw_ci_high",
+            "shrunken",
+            "shrunken_se",
+            "shrunken_ci_low",
+            "shrunken_ci_high",
+            "reliability",
+            "probability_above",
+        ),
+        ("n",),
+        "school_key",
+    ),
+)
+
+# The key of each exported table; the public tier lacks the last two.
+TABLE_KEYS = {
+    "dim_school": ("school_key",),
+    "measure": ("measure_id", "definition_version"),
+    "measure_value": FIGURE_KEY,
+    "gap": GAP_KEY,
+    "progress_school": PROGRESS_SCHOOL_KEY,
+    "progress_model": ("academic_year", "measure_id", "method"),
+    "coverage": ("academic_year", "period", "feed", "school_key"),
+    "data_quality_issue": ("issue_id",),
+    "delivery": ("delivery_id",),
+}
+TIER_TABLES = {"public": tuple(TABLE_KEYS)[:-2], "leaders": tuple(TABLE_KEYS)}
+
+IDENTITY_COLUMNS = (
+    "upn",
+    "former_upn",
+    "temporary_upn",
+    "uln",
+    "mis_id",
+    "surname",
+    "forename",
+    "middle_names",
+    "preferred_name",
+    "full_name",
+    "dob",
+    "date_of_birth",
+    "address",
+    "postcode",
+)
+PUPIL_COLUMNS = ("pupil_key", "pupil_ref", "enrolment_key", "ref_upn", "ref_former_upn", "ref_mis")
+# A UPN: a letter, eleven digits, a digit or letter (DfE, Unique pupil numbers: guide).
+UPN_PATTERN = '"[A-Za-z]' + "[0-9]" * 11 + '[0-9A-Za-z]"'
+
+
+def row_key_sql(key: tuple[str, ...], alias: str = "") -> str:
+    """The key of a row as `disclosure.pattern` writes it: the key columns joined by `|`."""
+    prefix = f"{alias}." if alias else ""
+    return "concat_ws('|', " + ", ".join(f"cast({prefix}{column} as varchar)" for column in key) + ")"
+
+
+def _hidden_rules(number: int, tier: str, table: FigureTable, registry: Registry) -> list[Rule]:
+    exported, mart = f"exports_{tier}.{table.name}", f"marts.{table.name}"
+    shown = " or ".join(f"{figure} is not null" for figure in table.figures)
+    minimum = int(registry.data["disclosure"]["minimum_pupils"][tier])
+    few = " or ".join(f"{count} between 1 and {minimum - 1}" for count in table.counts)
+    columns = ", ".join(f"e.{column}" for column in table.key)
+    same_key = " and ".join(f"m.{column} = e.{column}" for column in table.key)
+    changed = " or ".join(
+        f"(e.{figure} is not null and e.{figure} is distinct from m.{figure})" for figure in table.figures
+    )
+    hidden = (
+        f"(select p.row_key from disclosure.pattern as p where p.tier = '{tier}' and p.table_name = '{table.name}' "
+        "and p.row_key is not null)"
+    )
+    ids = (f"QX-{number + step:03d}" for step in range(10))
+    return [
+        Rule(
+            next(ids),
+            exported,
+            "A row that disclosure control hides shows no figure.",
+            RowsWhere(f"({shown}) and {row_key_sql(table.key)} in {hidden}"),
+            table.key,
+            table.school,
+        ),
+        Rule(
+            next(ids),
+            exported,
+            "A row with status c shows no figure.",
+            RowsWhere(f"status = 'c' and ({shown})"),
+            table.key,
+            table.school,
+        ),
+        Rule(
+            next(ids),
+            exported,
+            "A row that disclosure control hides has status c.",
+            RowsWhere(f"status is distinct from 'c' and {row_key_sql(table.key)} in {hidden}"),
+            table.key,
+            table.school,
+        ),
+        Rule(
+            next(ids),
+            exported,
+            f"No figure rests on fewer pupils than the {tier} tier may show.",
+            RowsWhere(few),
+            table.key,
+            table.school,
+        ),
+        Rule(
+            next(ids),
+            exported,
+            "Every figure shown is the mart's own.",
+            Rows(f"select {columns} from judged as e left join {mart} as m on {same_key} where {changed}"),
+            table.key,
+        ),
+        Rule(
+            next(ids),
+            exported,
+            "Every row of the mart is exported, with its figures or with its status.",
+            Rows(f"select {columns} from {mart} as e left join judged as m on {same_key} where m.status is null"),
+            table.key,
+        ),
+        Rule(
+            next(ids),
+            exported,
+            "Every row that disclosure control hides is a row of the export, so that no hidden row is missed by a "
+            "key written differently.",
+            Rows(
+                f"select h.row_key from {hidden} as h left join (select {row_key_sql(table.key)} as row_key from "
+                f"judged) as e "
+                "on e.row_key = h.row_key where e.row_key is null"
+            ),
+            ("row_key",),
+        ),
+    ]
+
+
+def _tier_rules(tier: str, registry: Registry) -> list[Rule]:
+    rules = [
+        *figure_rules("QX", 100, f"exports_{tier}.measure_value", percent_measures(registry)),
+        *gap_rules("QX", 120, f"exports_{tier}.gap"),
+        Rule(
+            "QX-140",
+            f"exports_{tier}.progress_school",
+            "A school stands once in each measure and year.",
+            Unique(PROGRESS_SCHOOL_KEY),
+            PROGRESS_SCHOOL_KEY,
+            "school_key",
+        ),
+    ]
+    for position, table in enumerate(FIGURE_TABLES):
+        rules += _hidden_rules(10 + 10 * position, tier, table, registry)
+    for position, name in enumerate(TIER_TABLES[tier]):
+        rules.append(
+            Rule(
+                f"QX-{50 + position:03d}",
+                f"exports_{tier}.{name}",
+                "No cell looks like a unique pupil number.",
+                Rows(
+                    f"select {', '.join(TABLE_KEYS[name])} from judged as j where regexp_matches(cast(to_json(j) as "
+                    f"varchar), {literal(UPN_PATTERN)})"
+                ),
+                TABLE_KEYS[name],
+            )
+        )
+    return rules
+
+
+def _column_rules() -> list[Rule]:
+    table, key = "information_schema.columns", ("table_schema", "table_name", "column_name")
+    identity = ", ".join(literal(column) for column in IDENTITY_COLUMNS)
+    pupils = ", ".join(literal(column) for column in PUPIL_COLUMNS)
+    return [
+        Rule(
+            "QX-001",
+            table,
+            "Names, dates of birth and pupil numbers stand in no mart, aggregate, fit or export.",
+            RowsWhere(
+                "table_catalog = current_database() and lower(column_name) in "
+                f"({identity}) and (table_schema in ('marts', 'aggregates', 'fits', 'disclosure', 'dq') or "
+                f"table_schema like 'exports%')"
+            ),
+            key,
+        ),
+        Rule(
+            "QX-002",
+            table,
+            "No export has a row for one pupil.",
+            RowsWhere(
+                f"table_catalog = current_database() and lower(column_name) in ({pupils}) and table_schema like "
+                f"'exports%'"
+            ),
+            key,
+        ),
+    ]
+
+
+def exports_suite(registry: Registry) -> Suite:
+    """The suite of schemas `exports_public` and `exports_leaders`; a rule has the same id in both tiers."""
+    return Suite("exports", (*_column_rules(), *(rule for tier in TIERS for rule in _tier_rules(tier, registry))))

@@ -1,0 +1,83 @@
+"""Expectations on the raw layer: what the lake holds arrived in the warehouse whole and in its agreed form."""
+
+from __future__ import annotations
+
+from quality.rules import Between, InSet, Rows, Rule, Suite, any_null
+
+SESSIONS = ("AM", "PM")
+
+# feed: the columns without which a row of it says nothing, and the column that names its school.
+FEEDS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "schools": (("urn",), "urn"),
+    "calendar": (("laestab", "session_date", "session", "session_status"), "laestab"),
+    "pupils": (("laestab", "as_at_date", "pupil_ref"), "laestab"),
+    "session_marks": (("laestab", "pupil_ref", "session_date", "session"), "laestab"),
+    "assessment_results": (("pupil_ref", "assessment_id", "subject", "result_date"), "laestab"),
+}
+ROW_KEY = ("delivery_id", "line")
+
+
+def _feed_rules(number: int, feed: str, required: tuple[str, ...], school: str | None) -> list[Rule]:
+    table = f"raw.{feed}"
+    return [
+        Rule(
+            f"QR-{number + 1:03d}",
+            table,
+            f"Every accepted row of {feed} says {', '.join(required)}, its delivery and its line.",
+            any_null((*ROW_KEY, *required)),
+            ROW_KEY,
+            school,
+        ),
+        Rule(
+            f"QR-{number + 2:03d}",
+            table,
+            f"Every row of {feed} comes from a delivery that the catalogue knows.",
+            Rows(
+                "select d.delivery_id from (select delivery_id from judged group by delivery_id) as d "
+                f"left join lake.delivery as c on c.delivery_id = d.delivery_id and c.feed = '{feed}' where "
+                f"c.delivery_id is null"
+            ),
+            ("delivery_id",),
+        ),
+    ]
+
+
+def raw_suite() -> Suite:
+    """The suite of schema `raw`."""
+    rules = [
+        rule
+        for position, (feed, (required, school)) in enumerate(FEEDS.items())
+        for rule in _feed_rules(10 * position, feed, required, school)
+    ]
+    rules += [
+        Rule(
+            "QR-014", "raw.calendar", "A calendar session is AM or PM.", InSet("session", SESSIONS), ROW_KEY, "laestab"
+        ),
+        Rule(
+            "QR-015",
+            "raw.calendar",
+            "A calendar session is open, closed, inset or a bank holiday.",
+            InSet("session_status", ("open", "closed", "inset", "bank_holiday")),
+            ROW_KEY,
+            "laestab",
+        ),
+        Rule("QR-024", "raw.pupils", "Sex is M, F or U.", InSet("sex", ("M", "F", "U")), ROW_KEY, "laestab"),
+        Rule(
+            "QR-025",
+            "raw.pupils",
+            "Provision for special needs is N, K or E.",
+            InSet("sen_provision", ("N", "K", "E")),
+            ROW_KEY,
+            "laestab",
+        ),
+        Rule("QR-026", "raw.pupils", "An IDACI decile is 1 to 10.", Between("idaci_decile", 1, 10), ROW_KEY, "laestab"),
+        Rule(
+            "QR-034",
+            "raw.session_marks",
+            "A register session is AM or PM.",
+            InSet("session", SESSIONS),
+            ROW_KEY,
+            "laestab",
+        ),
+    ]
+    return Suite("raw", tuple(rules))
