@@ -1,7 +1,8 @@
 """One small trust through a year's mishaps: a vanished leaver, an older list come late, half a register, spoilt files.
 
 Twelve pupils at a primary and ten at a secondary, a calendar of 190 days, every mark written out, so that each figure
-asked for below can be worked out by hand. Three runs in all: as it should be, with the mishaps, and with the held file accepted.
+asked for below can be worked out by hand. Three runs in all: as it should be, with the mishaps, and with the held file
+accepted.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def test_2_a_leaver_who_vanishes_keeps_the_enrolment_up_to_then(home: Home) -> N
 
 
 def test_3_mishaps_change_nothing_that_is_newer(home: Home) -> None:
-    """A late older list, half a register and spoilt files beside good ones: held, refused and named; the figures stand."""
+    """A late older list, half a register and spoilt files: held, refused and named; the figures stand."""
     years = "pupils/attendance_enrolment_year"
     before = home.content_hashes()[years]
     fsm = "select count(*) as n from marts.dim_pupil_status where is_fsm and valid_to > date '2026-09-01'"
