@@ -124,6 +124,7 @@ def write_london(out: Path) -> LondonReport:
         pupils_sharing_a_number=sharing,
         note=(
             "The data carry no dates: pupils are listed as at 18 January 1990 in Year 11, on roll since 1 September "
-            "1985, tested in reading on 15 June 1985 and sat the exam at 16 on 15 June 1990; these dates and the school numbers are chosen."
+            "1985, tested in reading on 15 June 1985, and sat the exam on 15 June 1990; "
+            "these dates and all school numbers are chosen."
         ),
     )

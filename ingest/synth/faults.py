@@ -57,7 +57,7 @@ class _Planter:
         self._taken: set[Path] = set()
 
     def file(self, feed: str, window: timedelta = SHORT_WINDOW) -> Path:
-        """One untouched file of a feed; of the registers only whole-school ones whose window is longer than `window`."""
+        """An untouched file of a feed, of registers a whole-school one with a window longer than `window`."""
         files = [path for path in sorted((self._out / feed).glob("*/*.csv")) if path not in self._taken]
         if feed == "session_marks":
             files = [path for path in files if _window_of(path) > window]
