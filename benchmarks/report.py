@@ -72,8 +72,8 @@ def show(rows: list[Row | Missing], machine: Machine) -> None:
         if isinstance(row, Row) and row.note:
             console.print(f"- {row.what}: {row.note}", highlight=False)
     console.print(
-        f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, load {machine.load_before} before the first "
-        f"row; Python {machine.python}, DuckDB {machine.duckdb}. A figure within a tenth of its bound proves little.",
+        f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, load {machine.load_before} before; "
+        f"Python {machine.python}, DuckDB {machine.duckdb}. A figure within a tenth of its bound proves little.",
         highlight=False,
     )
 
