@@ -1,0 +1,84 @@
+"""The dashboard: `streamlit run dashboard/app.py`, one process for each tier. It reads the release in force and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import wording
+from dashboard.access import AccessError
+from dashboard.components.style import apply_style
+from dashboard.context import Context, load_context
+from dashboard.reader import ReleaseError
+from dashboard.views import accessibility, attendance, data_quality, definitions, gaps, overview, progress
+
+_PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
+    ("Overview", "overview", overview.render),
+    ("Attendance", "attendance", attendance.render),
+    ("Progress", "progress", progress.render),
+    ("Gaps", "gaps", gaps.render),
+    ("Data quality", "data-quality", data_quality.render),
+    ("Definitions", "definitions", definitions.render),
+)
+_BAD_OUTCOMES = {
+    "refused": "was refused",
+    "failed": "failed",
+    "gate_broken": "could not be judged, because the gate itself broke",
+}
+_TIER_WORDS = {
+    "public": "Public view: figures of small groups are hidden.",
+    "leaders": "Leaders' view: for leaders of the trust or local authority.",
+    "pupils": "Restricted view, on this machine only.",
+}
+
+
+def main() -> None:
+    """Shows the page chosen in the navigation."""
+    st.set_page_config(page_title="Everypupil", layout="wide", initial_sidebar_state="auto")
+    apply_style()
+    pages = [
+        st.Page(_page(render), title=title, url_path=path, default=path == "overview") for title, path, render in _PAGES
+    ]
+    pages.append(st.Page(accessibility.render, title="Accessibility and cookies", url_path="accessibility"))
+    chosen = st.navigation(pages, position="sidebar", expanded=True)
+    chosen.run()
+
+
+def _page(render: Callable[[Context], None]) -> Callable[[], None]:
+    """A page that shows an error in words where its release is missing or damaged, and never a figure."""
+
+    def run() -> None:
+        try:
+            context = load_context()
+            _banners(context)
+            render(context)
+        except (ReleaseError, AccessError) as error:
+            st.error(f"These figures cannot be shown. {error}")
+
+    return run
+
+
+def _banners(context: Context) -> None:
+    st.html(
+        f'<p><span class="ep-phase">Beta</span>Everypupil is new, and your view of it helps us. '
+        f"{_TIER_WORDS[context.grant.tier]}</p>"
+    )
+    last_run = context.last_run or {}
+    outcome = str(last_run.get("outcome", ""))
+    if outcome in _BAD_OUTCOMES:
+        since = wording.day(str(context.release.manifest.get("published_at", "an unknown day")))
+        when = wording.day(str(last_run.get("finished_at") or last_run.get("started_at") or "an unknown day"))
+        reasons = [
+            str(failure.get("sentence", "")) for failure in last_run.get("failures") or [] if failure.get("sentence")
+        ]
+        st.warning(
+            f"The newest run, on {when}, {_BAD_OUTCOMES[outcome]}. {last_run.get('sentence', '')} "
+            f"{' '.join(reasons[:3])} "
+            f"These figures are of release {context.release.release_id}, in force since {since}."
+        )
+
+
+main()

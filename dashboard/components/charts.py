@@ -1,0 +1,88 @@
+"""The charts. Each is listed with the reason why it has its form; bars and lines need none."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from dashboard.components import palette
+
+CHART_REASONS = {
+    "interval_plot": "A point with its 95% interval: users must see how sure a figure is before they compare two, "
+    "and a bar from zero hides differences that are small beside the figure itself.",
+}
+_ROW_HEIGHT = 26
+
+
+def interval_plot(
+    data: pd.DataFrame,
+    *,
+    axis_title: str,
+    words: dict[str, str],
+    reference: float | None = None,
+    reference_label: str = "",
+) -> alt.Chart | alt.LayerChart | None:
+    """Points with their intervals, one row each, in the order given; the words beside them carry what colour alone
+    must not.
+
+    Parameters: `data`, columns `name`, `value`, `low`, `high`, `word` (rows without a value are left to the table);
+    `axis_title`, what the axis shows, with its unit; `words`, the words of `word` in the order of the colours;
+    `reference`, a value to draw a line at, with its label.
+    Returns: None where no row has a value.
+    """
+    shown = data[[not math.isnan(float(value)) for value in data["value"].astype("float64")]].copy()
+    if shown.empty:
+        return None
+    for column in ("value", "low", "high"):
+        shown[column] = shown[column].astype("float64")
+    order = list(shown["name"])
+    present = [word for word in words if word in set(shown["word"])]
+    shapes = dict(zip(words, ("circle", "square", "diamond", "triangle-up"), strict=False))
+    domain = _domain(
+        [*shown["low"].dropna(), *shown["high"].dropna(), *shown["value"], *([] if reference is None else [reference])]
+    )
+    x: dict[str, Any] = {"scale": alt.Scale(domain=domain, zero=False, nice=False), "title": axis_title}
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False, grid=True))
+    colour = alt.Color(
+        "word:N",
+        title=None,
+        scale=alt.Scale(domain=present, range=[words[word] for word in present]),
+        legend=alt.Legend(columns=1, labelLimit=600) if len(present) > 1 or present != [""] else None,
+    )
+    shape = alt.Shape("word:N", title=None, scale=alt.Scale(domain=present, range=[shapes[word] for word in present]))
+    base = alt.Chart(shown)
+    layers: list[alt.Chart] = []
+    if reference is not None:
+        line = pd.DataFrame({"at": [reference], "label": [reference_label]})
+        layers.append(
+            alt.Chart(line)
+            .mark_rule(color=palette.REFERENCE, strokeDash=[6, 4], strokeWidth=2)
+            .encode(x=alt.X("at:Q", **x))
+        )
+    layers.append(base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", **x), x2="high:Q", y=y, color=colour))
+    layers.append(
+        base.mark_point(filled=True, size=110, opacity=1).encode(
+            x=alt.X("value:Q", **x),
+            y=y,
+            color=colour,
+            shape=shape,
+            tooltip=[
+                alt.Tooltip("name:N", title="Name"),
+                alt.Tooltip("text:N", title="Figure"),
+                alt.Tooltip("word:N", title="Reading"),
+            ],
+        )
+    )
+    chart: alt.LayerChart = alt.layer(*layers)
+    chart = chart.properties(height=_ROW_HEIGHT * len(order) + 10)
+    styled: alt.LayerChart = chart.configure(**palette.chart_style())
+    return styled
+
+
+def _domain(values: list[float]) -> list[float]:
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.06 or 1.0
+    return [low - margin, high + margin]

@@ -1,0 +1,138 @@
+"""What a page needs: the release in force, opened once for this process's role, and the registry that names things."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, wording
+from dashboard.access import Grant, connect_as, grant_of, role_of_tier
+from dashboard.components.figure import Caption
+from dashboard.reader import Release, current_release_id, read_last_run
+from ingest.registry import Registry, load_registry
+from ingest.settings import Settings, load_settings
+
+TIER_VARIABLE = "EVERYPUPIL_DASHBOARD_TIER"
+ROLE_VARIABLE = "EVERYPUPIL_DASHBOARD_ROLE"
+SOURCE = "the schools' own records"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The release, its names and this process's grant. Made anew on every run of a page, from cached parts."""
+
+    settings: Settings
+    grant: Grant
+    release: Release
+    registry: Registry
+    last_run: dict[str, Any] | None
+
+    def ask(self, question: Callable[..., Any], *values: Any) -> Any:
+        """The answer of one of `queries`, kept per release and role."""
+        key = f"{question.__module__}.{question.__name__}"
+        return _answer(
+            str(self.settings.home), self.release.release_id, self.grant.role, key, values, self.release, question
+        )
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        frame: pd.DataFrame = self.ask(queries.measures)
+        return frame
+
+    @property
+    def schools(self) -> pd.DataFrame:
+        frame: pd.DataFrame = self.ask(queries.schools)
+        return frame
+
+    def definition(self, measure_id: str) -> dict[str, Any]:
+        """The newest definition of a measure in the release, with blanks in words."""
+        found = self.measures[self.measures["measure_id"] == measure_id]
+        if found.empty:
+            return {
+                "measure_id": measure_id,
+                "name": measure_id,
+                "unit": "",
+                "population": "not stated",
+                "definition_version": "not stated",
+                "direction": "higher",
+            }
+        return {str(key): value for key, value in found.iloc[-1].to_dict().items()}
+
+    def topic(self, topic: str, measure_ids: list[str]) -> list[str]:
+        """The measures of a topic, in the registry's order."""
+        order = [measure["measure_id"] for measure in self.registry.measures]
+        chosen = [measure for measure in measure_ids if wording.topic_of(self.registry, measure) == topic]
+        return sorted(chosen, key=lambda measure: order.index(measure) if measure in order else len(order))
+
+    @property
+    def as_of(self) -> str:
+        return wording.day(str(self.release.manifest.get("as_of", "not stated")))
+
+    @property
+    def coverage_sentence(self) -> str:
+        return (
+            str(self.release.manifest.get("coverage_sentence") or "Coverage is not stated in this release.").rstrip(".")
+            + "."
+        )
+
+    def caption(self, measure_id: str, place: str, period: str) -> Caption:
+        definition = self.definition(measure_id)
+        return Caption(
+            measure=str(definition["name"]),
+            population=str(definition["population"]),
+            place=place,
+            period=period,
+            source=SOURCE,
+            coverage=self.coverage_sentence,
+            release_id=self.release.release_id,
+            definition_version=str(definition["definition_version"]),
+        )
+
+
+def load_context() -> Context:
+    """The context of this process, over the release in force now.
+
+    Raises: `AccessError` for an unknown tier or role; `ReleaseError` for a missing or damaged release.
+    """
+    settings = _settings(os.environ.get("EVERYPUPIL_HOME"))
+    grant = grant_of(os.environ.get(ROLE_VARIABLE) or role_of_tier(os.environ.get(TIER_VARIABLE, "public")))
+    release = _release(str(settings.home), grant.role, current_release_id(settings), settings)
+    return Context(settings, grant, release, _registry(str(settings.registry_dir), settings), read_last_run(settings))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _settings(home: str | None) -> Settings:
+    return load_settings(Path(home) if home else None)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _registry(folder: str, _settings: Settings) -> Registry:
+    return load_registry(_settings)
+
+
+def _close(release: Release) -> None:
+    release.close()
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=_close)
+def _release(home: str, role: str, release_id: str, _settings: Settings) -> Release:
+    return connect_as(_settings, role, release_id)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _answer(
+    home: str,
+    release_id: str,
+    role: str,
+    question: str,
+    values: tuple[Any, ...],
+    _release: Release,
+    _question: Callable[..., Any],
+) -> Any:
+    return _question(_release, *values)

@@ -1,0 +1,116 @@
+"""How figures are read in words: pure functions, so that a page cannot claim more than an interval allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Any
+
+from dashboard import wording
+
+CANNOT_TELL = "cannot tell"
+
+
+def unit_words(unit: str) -> str:
+    """The unit of a difference."""
+    return "percentage points" if unit == "percent" else unit
+
+
+def with_unit(value: float, unit: str) -> str:
+    """A value with its unit: 93.1%, 0.21 standard deviations."""
+    return f"{wording.number(value, 1)}%" if unit == "percent" else f"{wording.number(value, 2)} {unit}".strip()
+
+
+def interval_words(low: Any, high: Any, unit: str) -> str:
+    """An interval in words, or that there is none."""
+    if wording.missing(low) or wording.missing(high):
+        return "no interval"
+    places = 1 if unit == "percent" else 2
+    sign = "%" if unit == "percent" else ""
+    return f"95% interval {wording.number(low, places)}{sign} to {wording.number(high, places)}{sign}"
+
+
+def compare(low: Any, high: Any, other_low: Any, other_high: Any) -> str:
+    """`above`, `below` or `similar` by whether two intervals overlap; `cannot tell` where one is missing."""
+    if any(wording.missing(value) for value in (low, high, other_low, other_high)):
+        return CANNOT_TELL
+    if low > other_high:
+        return "above"
+    return "below" if high < other_low else "similar"
+
+
+def against(low: Any, high: Any, reference: float) -> str:
+    """`above` or `below` a fixed value by whether the interval excludes it, else `cannot tell`."""
+    if wording.missing(low) or wording.missing(high):
+        return CANNOT_TELL
+    if low > reference:
+        return "above"
+    return "below" if high < reference else CANNOT_TELL
+
+
+def shown(row: Mapping[Any, Any], column: str = "value") -> bool:
+    """Whether a row's figure may be shown."""
+    return wording.status_of(column, row.get(column), row.get("status")) is None
+
+
+def gap_reading(row: Mapping[Any, Any]) -> str:
+    """Whether a gap's interval excludes zero, in words."""
+    if not shown(row, "gap"):
+        return CANNOT_TELL
+    reading = against(row.get("ci_low"), row.get("ci_high"), 0.0)
+    return {"above": "interval above zero", "below": "interval below zero"}.get(
+        reading, "interval holds zero: cannot tell"
+    )
+
+
+def gap_sentence(row: Mapping[Any, Any], group: str, comparator: str, measure: str, unit: str) -> str:
+    """A gap in words, with both n's, its interval and its effect size. Gap is comparator less group."""
+    if not shown(row, "gap"):
+        return (
+            f"The gap between {group} and {comparator} is "
+            f"{wording.STATUS_WORDS.get(str(row.get('status')), wording.STATUS_WORDS['x'])}."
+        )
+    gap = float(row["gap"])
+    places = 1 if unit == "percent" else 2
+    side = "lower" if gap > 0 else "higher"
+    effect = row.get("effect_size")
+    effect_words = "" if wording.missing(effect) else f"; effect size {wording.number(float(str(effect)), 2)}"
+    low, high = row.get("ci_low"), row.get("ci_high")
+    interval = (
+        "no interval"
+        if wording.missing(low) or wording.missing(high)
+        else f"95% interval of the gap {wording.number(float(str(low)), places)} to "
+        f"{wording.number(float(str(high)), places)}"
+    )
+    return (
+        f"{measure} of {group} is {wording.number(abs(gap), places)} {unit_words(unit)} {side} than of {comparator} "
+        f"({interval}{effect_words}; n = {row['n_group']:,} and {row['n_comparator']:,}). "
+        f"{gap_reading(row).capitalize()}."
+    )
+
+
+def progress_sums(
+    row: dict[str, Any], var_school: float, var_pupil: float, confidence_percent: float
+) -> dict[str, float]:
+    """A school's progress worked out again from its n, its raw mean and the two variances.
+
+    Parameters: `row`, with n and raw_mean (in SD); `var_school`, `var_pupil`, the model's variances (SD²);
+    `confidence_percent`.
+    Returns: z, sigma_e, half_width, raw_low, raw_high, reliability, shrunken.
+    Source: Goldstein (2011), Multilevel Statistical Models, 4th ed., ch. 2 (the shrinkage factor nσu²/(nσu² + σe²)).
+    """
+    n, raw = float(row["n"]), float(row["raw_mean"])
+    z = NormalDist().inv_cdf(0.5 + confidence_percent / 200)
+    sigma_e = math.sqrt(var_pupil)
+    half = z * sigma_e / math.sqrt(n)
+    reliability = n * var_school / (n * var_school + var_pupil)
+    return {
+        "z": z,
+        "sigma_e": sigma_e,
+        "half_width": half,
+        "raw_low": raw - half,
+        "raw_high": raw + half,
+        "reliability": reliability,
+        "shrunken": reliability * raw,
+    }

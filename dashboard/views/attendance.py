@@ -1,0 +1,218 @@
+"""Attendance and absence: the trust, its schools, its groups of pupils."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, readings, wording
+from dashboard.components import palette
+from dashboard.components.charts import interval_plot
+from dashboard.components.figure import Table, figure, paragraph, title_of
+from dashboard.components.filters import choose
+from dashboard.context import Context
+
+_LEVELS = ("trust", "la")
+_WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
+
+
+def render(context: Context) -> None:
+    st.title("Attendance", anchor=False)
+    paragraph("Who is in school, who is missing it, and how sure the figures are. For leaders and governors.")
+    years = context.ask(queries.academic_years)
+    measures = {
+        year: context.topic("attendance", context.ask(queries.measure_ids, "measure_value", year)) for year in years
+    }
+    years = [year for year in years if measures[year]]
+    if not years:
+        st.info(
+            "There is no attendance data in this release. No register was delivered, so nothing can be said about "
+            "attendance."
+        )
+        return
+    left, middle, right = st.columns(3)
+    with left:
+        year = choose("Academic year", {year: year for year in years}, "year")
+    with middle:
+        measure_id = choose("Measure", {m: str(context.definition(m)["name"]) for m in measures[year]}, "attendance")
+    periods = context.ask(queries.periods, "measure_value", year, measure_id)
+    with right:
+        ordered = sorted(periods, key=lambda period: (period != "YTD", period))
+        period = choose("Period", {p: wording.period_name(p) for p in ordered}, "period")
+    definition = context.definition(measure_id)
+    whole = _whole(context, year, measure_id, period)
+    _by_school(context, year, period, definition, whole)
+    _by_group(context, year, period, definition, whole)
+
+
+def _whole(context: Context, year: str, measure_id: str, period: str) -> dict[str, Any] | None:
+    """The row of the trust, else of the local authority; None where the release has neither."""
+    for level in _LEVELS:
+        frame = context.ask(queries.values, year, measure_id, level, "all", period)
+        if len(frame) == 1:
+            return {str(key): value for key, value in frame.iloc[0].to_dict().items()}
+    return None
+
+
+def _by_school(
+    context: Context, year: str, period: str, definition: dict[str, Any], whole: dict[str, Any] | None
+) -> None:
+    frame = context.ask(queries.values, year, definition["measure_id"], "school", "all", period)
+    frame = with_schools(context, frame, "unit_code")
+    if frame.empty:
+        paragraph("This release has no figures by school for this measure.")
+        return
+    unit, name = str(definition["unit"]), str(definition["name"])
+    reference = None if whole is None or not readings.shown(whole) else whole
+    frame["reading"] = [
+        readings.CANNOT_TELL
+        if reference is None or not readings.shown(row)
+        else readings.compare(row["ci_low"], row["ci_high"], reference["ci_low"], reference["ci_high"])
+        for row in frame.to_dict("records")
+    ]
+    counts = frame["reading"].value_counts().to_dict()
+    parts = [f"{counts[word]} {word}" for word in ("above", "below", "similar") if counts.get(word)]
+    title = title_of(
+        f"{name}: {', '.join(parts)}" if parts else "",
+        f"Schools: {', '.join(parts)}" if parts else "",
+        "Schools cannot yet be compared",
+    )
+    place = _WHOLE.get(str(reference["level"]), "all schools") if reference else "all schools"
+    takeaway = (
+        f"{place.capitalize()}: {readings.with_unit(reference['value'], unit)} "
+        f"({readings.interval_words(reference['ci_low'], reference['ci_high'], unit)}; n = {reference['n']:,} pupils). "
+        if reference
+        else "There is no figure of all schools to compare with. "
+    ) + "Similar means that a school's interval overlaps that of all schools; it is not a rank."
+    words = {
+        "above": palette.CATEGORIES[0],
+        "similar": palette.CATEGORIES[1],
+        "below": palette.CATEGORIES[2],
+        readings.CANNOT_TELL: palette.REFERENCE,
+    }
+    chart = interval_plot(
+        points(frame, "school_name", unit, "reading"),
+        axis_title=f"{name} ({unit_axis(unit)}), with 95% interval",
+        words=words,
+        reference=None if reference is None else float(reference["value"]),
+        reference_label="All schools",
+    )
+    figure(
+        key=f"schools_{definition['measure_id']}",
+        title=title,
+        takeaway=takeaway,
+        alt_text=f"{name} of {len(frame)} schools with 95% intervals, {', '.join(parts) or 'none comparable'}; the "
+        "table has the figures.",
+        caption=context.caption(definition["measure_id"], place, f"{year}, {wording.period_name(period).lower()}"),
+        table=Table(
+            frame,
+            ("school_name", "phase", "n", "value", "ci_low", "ci_high", "reading", "coverage", "status"),
+            unit,
+            {"reading": "Against all schools", "coverage": "Coverage (%)"},
+        ),
+        chart=chart,
+    )
+
+
+def _by_group(
+    context: Context, year: str, period: str, definition: dict[str, Any], whole: dict[str, Any] | None
+) -> None:
+    dimensions = [group for group in context.registry.data["groups"] if group["dimension"] != "all"]
+    st.header("Groups of pupils", anchor=False)
+    left, right = st.columns(2)
+    with left:
+        dimension = choose("Groups", {g["dimension"]: g["name"] for g in dimensions}, "groups")
+    places = {"all": "All schools"} | dict(zip(context.schools["urn"], context.schools["school_name"], strict=True))
+    with right:
+        place = choose("Place", places, "school")
+    if place == "all":
+        level = "trust" if whole is None else str(whole["level"])
+        frame = context.ask(queries.values, year, definition["measure_id"], level, dimension, period)
+    else:
+        frame = context.ask(queries.values, year, definition["measure_id"], "school", dimension, period)
+        frame = with_schools(context, frame, "unit_code")
+        frame = frame[frame["urn"] == place]
+    if frame.empty:
+        paragraph(
+            f"This release has no figures by {places and dimension_words(context, dimension)} for {places[place]}."
+        )
+        return
+    frame = frame.copy()
+    frame["group_name"] = [wording.group_name(context.registry, dimension, value) for value in frame["group_value"]]
+    unit, name = str(definition["unit"]), str(definition["name"])
+    rows = [row for row in frame.to_dict("records") if readings.shown(row)]
+    if len(rows) > 1:
+        lowest, highest = min(row["value"] for row in rows), max(row["value"] for row in rows)
+        spread = f"from {readings.with_unit(lowest, unit)} to {readings.with_unit(highest, unit)}"
+        title = title_of(f"{name} by group: {spread}", f"By group: {spread}", "Figures by group of pupils")
+    else:
+        title = "Groups: too few figures to compare"
+    figure(
+        key=f"groups_{definition['measure_id']}_{dimension}",
+        title=title,
+        takeaway=f"{places[place]}, {dimension_words(context, dimension)}. Where intervals overlap, groups are "
+        "similar. "
+        "Each figure is of the pupils counted beside it.",
+        alt_text=f"{name} by {dimension_words(context, dimension)} with 95% intervals; the table has the figures.",
+        caption=context.caption(
+            definition["measure_id"], places[place], f"{year}, {wording.period_name(period).lower()}"
+        ),
+        table=Table(
+            frame,
+            ("group_name", "n", "value", "ci_low", "ci_high", "coverage", "status"),
+            unit,
+            {"coverage": "Coverage (%)"},
+        ),
+        chart=interval_plot(
+            points(frame, "group_name", unit, None),
+            axis_title=f"{name} ({unit_axis(unit)}), with 95% interval",
+            words={"": palette.FOCUS},
+        ),
+        level=3,
+    )
+
+
+def dimension_words(context: Context, dimension: str) -> str:
+    name = wording.dimension_name(context.registry, dimension)
+    return name[0].lower() + name[1:]
+
+
+def unit_axis(unit: str) -> str:
+    return "%" if unit == "percent" else unit
+
+
+def with_schools(context: Context, frame: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The rows with the school's name and phase, by phase and name; a row of no known school is an error, not a gap."""
+    schools = context.schools[["school_key", "urn", "school_name", "phase"]]
+    rows = frame.drop(columns=[column for column in ("urn", "school_name", "phase") if column in frame])
+    merged = rows.merge(schools, left_on=key, right_on="school_key", how="left", suffixes=("", "_of_school"))
+    merged["school_name"] = merged["school_name"].fillna(merged[key].astype("string"))
+    return merged.sort_values(["phase", "school_name"], kind="stable").reset_index(drop=True)
+
+
+def points(
+    frame: pd.DataFrame,
+    name: str,
+    unit: str,
+    word: str | None,
+    figures: tuple[str, str, str] = ("value", "ci_low", "ci_high"),
+) -> pd.DataFrame:
+    """Rows for a chart; a figure that may not be shown is not drawn."""
+    rows = []
+    for row in frame.to_dict("records"):
+        drawn = readings.shown(row, figures[0])
+        value, low, high = (float(row[f]) if drawn and not wording.missing(row[f]) else float("nan") for f in figures)
+        text = f"{readings.with_unit(value, unit)}, {readings.interval_words(low, high, unit)}" if drawn else ""
+        rows.append(
+            {
+                "name": row[name],
+                "value": value,
+                "low": low,
+                "high": high,
+                "word": row[word] if word else "",
+                "text": text,
+            }
+        )
+    return pd.DataFrame(rows)

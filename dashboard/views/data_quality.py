@@ -1,0 +1,182 @@
+"""Data quality: what was refused or held, which rules found something, and what share of the expected data came."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, wording
+from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
+from dashboard.components.filters import choose
+from dashboard.context import SOURCE, Context
+from dashboard.views.attendance import with_schools
+
+
+def render(context: Context) -> None:
+    st.title("Data quality", anchor=False)
+    paragraph(
+        "What the figures rest on: files that were refused or held, findings by rule, and how much of what "
+        "was expected was received. "
+        "Missing data is never counted as present or as zero."
+    )
+    _gate(context)
+    _files(context)
+    if context.release.has("exports.data_quality_issue"):
+        _issues(context)
+        _deliveries(context)
+    else:
+        st.header("Findings by rule", anchor=False)
+        paragraph("Findings by rule and deliveries are shown to leaders only.")
+    _coverage(context)
+
+
+def _caption(context: Context, measure: str, population: str, period: str) -> Caption:
+    version = str(context.release.manifest.get("registry_fingerprint", "not stated"))
+    return Caption(
+        measure,
+        population,
+        "all schools",
+        period,
+        SOURCE,
+        context.coverage_sentence,
+        context.release.release_id,
+        version,
+    )
+
+
+def _gate(context: Context) -> None:
+    gate = context.release.manifest.get("gate") or {}
+    if {"n_results", "n_failed"} <= gate.keys():
+        warnings = f", {gate['n_warnings']} with a warning" if gate.get("n_warnings") is not None else ""
+        paragraph(
+            f"Before it was published this release went through {gate['n_results']:,} checks; {gate['n_failed']:,} "
+            f"failed{warnings}. "
+            "A release with a failed check of the blocking kind is not published."
+        )
+    else:
+        paragraph("The release does not say how many checks it went through.")
+
+
+def _files(context: Context) -> None:
+    held = context.release.manifest.get("held") or []
+    refused = context.release.manifest.get("refused_files") or []
+    st.header("Files refused or held", anchor=False)
+    if not held and not refused:
+        paragraph("No file was refused and none is held.")
+        return
+    paragraph(
+        f"{len(refused)} refused, {len(held)} held. A held file waits for someone to accept it; its rows are "
+        "in no figure."
+    )
+    if context.grant.tier == "public":
+        paragraph("The names of these files are shown to leaders only.")
+        return
+    rows = [
+        {
+            "file_name": _entry(item, "file_name"),
+            "feed": _entry(item, "feed"),
+            "state": "refused",
+            "reason": _entry(item, "sentence"),
+        }
+        for item in refused
+    ]
+    rows += [
+        {
+            "file_name": _entry(item, "file_name", "delivery_id"),
+            "feed": _entry(item, "feed"),
+            "state": "held",
+            "reason": _entry(item, "held_reason", "sentence"),
+        }
+        for item in held
+    ]
+    figure(
+        key="files",
+        title=title_of(f"Files: {len(refused)} refused, {len(held)} held"),
+        takeaway="Mend a refused file where it was made and deliver it again; accept a held file if it is right.",
+        alt_text="A table of refused and held files with reasons.",
+        caption=_caption(context, "files refused or held", "every file delivered", f"up to {context.as_of}"),
+        table=Table(pd.DataFrame(rows), ("file_name", "feed", "state", "reason")),
+        level=3,
+    )
+
+
+def _entry(item: object, *names: str) -> str:
+    if not isinstance(item, dict):
+        return str(item) if names[0] in ("file_name", "delivery_id") else wording.STATUS_WORDS["x"]
+    for name in names:
+        if item.get(name):
+            return str(item[name])
+    return wording.STATUS_WORDS["x"]
+
+
+def _issues(context: Context) -> None:
+    frame = context.ask(queries.issues)
+    if frame.empty:
+        st.header("No rule found anything", anchor=False)
+        paragraph("No open finding stands against the data of this release.")
+        return
+    total = int(frame["n_rows"].sum())
+    figure(
+        key="findings",
+        title=title_of(f"{len(frame)} rules found something in {total:,} rows"),
+        takeaway="A rule that refuses keeps a row out of every figure; one that flags lets it in and says so. "
+        "Counts only, never values.",
+        alt_text="A table of rules with the number of rows and schools each concerns.",
+        caption=_caption(context, "rows by rule", "every row delivered", f"up to {context.as_of}"),
+        table=Table(
+            frame.rename(columns={"status": "state"}),
+            ("rule_id", "severity", "state", "schools", "n_rows", "first_seen", "last_seen"),
+        ),
+    )
+
+
+def _deliveries(context: Context) -> None:
+    frame = context.ask(queries.deliveries)
+    if frame.empty:
+        paragraph("This release lists no deliveries.")
+        return
+    read, kept = int(frame["rows_read"].sum()), int(frame["rows_accepted"].sum())
+    refused = int(frame["rows_quarantined"].sum())
+    with st.expander(f"Deliveries: {len(frame)}"):
+        figure(
+            key="deliveries",
+            title=title_of(f"{read:,} rows read: {kept:,} accepted, {refused:,} refused"),
+            takeaway="For every file the rows read are the rows accepted plus the rows refused; a run where they "
+            "are not fails.",
+            alt_text="A table of deliveries with the number of rows read, accepted and refused.",
+            caption=_caption(context, "rows of deliveries", "every file delivered", f"up to {context.as_of}"),
+            table=Table(
+                frame,
+                ("file_name", "feed", "extracted_at", "rows_read", "rows_accepted", "rows_quarantined", "rows_held"),
+            ),
+            level=3,
+        )
+
+
+def _coverage(context: Context) -> None:
+    years = context.ask(queries.academic_years)
+    frames = {year: context.ask(queries.coverage, year) for year in years}
+    years = [year for year in years if len(frames[year])]
+    st.header("Coverage by school", anchor=False)
+    if not years:
+        paragraph("This release says nothing of coverage.")
+        return
+    year = choose("Academic year", {year: year for year in years}, "year")
+    frame = frames[year]
+    feed = choose("Feed", {feed: wording.label(feed) for feed in sorted(set(frame["feed"]))}, "feed")
+    frame = frame[frame["feed"] == feed]
+    if "YTD" in set(frame["period"]):
+        frame = frame[frame["period"] == "YTD"]
+    frame = with_schools(context, frame, "school_key")
+    full = sum(
+        1 for row in frame.to_dict("records") if not wording.missing(row["share"]) and float(row["share"]) >= 100
+    )
+    figure(
+        key=f"coverage_{feed}",
+        title=title_of(f"{full} of {frame['school_key'].nunique()} schools sent everything expected"),
+        takeaway="Expected comes from the school's calendar and pupil lists; received is what its deliveries hold.",
+        alt_text="A table of schools with what was expected and what was received.",
+        caption=_caption(context, f"coverage of {wording.label(feed).lower()}", "every school", year),
+        table=Table(frame, ("school_name", "period", "expected", "received", "share", "status")),
+        level=3,
+    )

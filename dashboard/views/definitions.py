@@ -1,0 +1,89 @@
+"""Definitions: what each measure is, as the release itself records it."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import wording
+from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
+from dashboard.context import Context
+
+_FIELDS = (
+    "definition_version",
+    "unit",
+    "numerator",
+    "denominator",
+    "boundary",
+    "population",
+    "minimum_n",
+    "direction",
+    "valid_years",
+    "source",
+)
+
+
+def render(context: Context) -> None:
+    st.title("Definitions", anchor=False)
+    paragraph("Each measure has one definition. It makes the figure, the page, the workbook and this text.")
+    measures = context.measures
+    if measures.empty:
+        paragraph("This release holds no definitions.")
+        return
+    for measure in measures.to_dict("records"):
+        st.header(str(measure["name"]), anchor=False)
+        terms = "".join(
+            f"<tr><th scope='row'>{html.escape(_field(field))}</th><td>{html.escape(_value(measure, field))}</td></tr>"
+            for field in _FIELDS
+            if field in measure
+        )
+        st.html(
+            "<div "
+            f'class="ep-table"><table><caption>{html.escape(str(measure["name"]))}</caption><tbody>{terms}</tbody></table></div>'
+        )
+    st.header("Words in the place of a figure", anchor=False)
+    st.html(
+        f"<ul>{''.join(f'<li><b>{wording.STATUS_WORDS[k]}</b>: {html.escape(v)}</li>' for k, v in wording.STATUS_MEANINGS.items())}</ul>"
+    )
+    st.header("Groups of pupils", anchor=False)
+    items = [
+        f"{group['name']} ({group['definition']})" + (f": {group['source']}" if group.get("source") else "")
+        for group in context.registry.data["groups"]
+    ]
+    st.html(f"<ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>")
+    figure(
+        key="definitions",
+        title=title_of(f"{len(measures)} definitions as a table"),
+        takeaway="The same definitions, to take away.",
+        alt_text="A table of the measures' names, versions and units.",
+        caption=Caption(
+            "definitions of measures",
+            "every measure",
+            "all schools",
+            f"as of {context.as_of}",
+            "the measure registry",
+            context.coverage_sentence,
+            context.release.release_id,
+            str(context.release.manifest.get("registry_fingerprint", "not stated")),
+        ),
+        table=Table(pd.DataFrame(measures), ("name", "measure_id", "definition_version", "unit")),
+    )
+
+
+def _field(field: str) -> str:
+    names = {"minimum_n": "Fewest pupils shown", "direction": "Better when", "valid_years": "Valid years"}
+    return names.get(field) or wording.label(field)
+
+
+def _value(measure: dict[Any, Any], field: str) -> str:
+    value = measure[field]
+    if wording.missing(value) or value == "":
+        return wording.STATUS_WORDS["z"]
+    if field == "boundary" and str(value).startswith("{"):
+        parts = json.loads(str(value))
+        return f"{parts['numerator']} is at least {parts['percent']}% of {parts['denominator']}, in whole numbers"
+    return str(value)

@@ -1,0 +1,194 @@
+"""Overview: what this is, how sure it is, what one could do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, readings, wording
+from dashboard.components.figure import Table, figure, paragraph, title_of
+from dashboard.context import SOURCE, Context
+from dashboard.export import PACKS, export_bytes
+
+_TOPICS = ("attendance", "attainment", "progress")
+
+
+def render(context: Context) -> None:
+    st.title("Every pupil, every school: an overview", anchor=False)
+    paragraph(
+        "Everypupil turns what schools record (pupil lists, registers, results) into figures of attendance, "
+        "progress and gaps, "
+        "each with how sure we are of it. It is for leaders, governors and analysts of a trust or local authority."
+    )
+    paragraph(f"Data as of {context.as_of}. {context.coverage_sentence} Release {context.release.release_id}.")
+    years = context.ask(queries.academic_years)
+    if not years:
+        st.info("This release has no figures yet.")
+        return
+    for level, place in (("trust", "All schools of the trust"), ("la", "All schools of the local authority")):
+        frame = _headlines(context, years, level)
+        if not frame.empty:
+            _headline_figure(context, frame, level, place)
+            break
+    else:
+        paragraph("This release has no figures of all schools together; the other pages have those of each school.")
+    if not any(context.topic("attendance", context.ask(queries.measure_ids, "measure_value", year)) for year in years):
+        st.info("There is no attendance data in this release.")
+    _schools(context)
+    st.header("How sure are we?", anchor=False)
+    paragraph(
+        "Every figure has its number of pupils (n), a 95% interval, its coverage and its status. Of 100 such "
+        "intervals about 95 hold "
+        "the true figure. Where two intervals overlap the figures are similar, and where an interval is wide "
+        "we cannot tell."
+    )
+    st.header("What could I do next?", anchor=False)
+    paragraph(
+        "Look at attendance by school and by group, at gaps with both numbers of pupils, and at data quality "
+        "before you act on a figure. "
+        "Take the figures away below; ask your data team about any of them, naming the release."
+    )
+    _packs(context)
+
+
+def _headlines(context: Context, years: list[str], level: str) -> pd.DataFrame:
+    """The newest figure of all pupils for every measure."""
+    rows: list[dict[str, Any]] = []
+    for year in years:
+        found = context.ask(queries.measure_ids, "measure_value", year)
+        for topic in _TOPICS:
+            for measure_id in context.topic(topic, found):
+                if any(row["measure_id"] == measure_id for row in rows):
+                    continue
+                values = context.ask(queries.values, year, measure_id, level, "all")
+                chosen = values[values["period"] == "YTD"] if "YTD" in set(values["period"]) else values
+                if len(chosen):
+                    row = {str(key): value for key, value in chosen.iloc[0].to_dict().items()}
+                    definition = context.definition(measure_id)
+                    rows.append(
+                        row
+                        | {
+                            "measure_name": definition["name"],
+                            "figure": _figure(row, str(definition["unit"]), "value"),
+                            "interval": _interval(row, str(definition["unit"])),
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def _figure(row: dict[str, Any], unit: str, column: str) -> str:
+    letter = wording.status_of(column, row[column], row["status"])
+    return readings.with_unit(float(row[column]), unit) if letter is None else wording.STATUS_WORDS[letter]
+
+
+def _interval(row: dict[str, Any], unit: str) -> str:
+    if not readings.shown(row):
+        return wording.STATUS_WORDS.get(str(row["status"]), wording.STATUS_WORDS["x"])
+    return readings.interval_words(row["ci_low"], row["ci_high"], unit).removeprefix("95% interval ")
+
+
+def _headline_figure(context: Context, frame: pd.DataFrame, level: str, place: str) -> None:
+    first = frame.iloc[0].to_dict()
+    definition = context.definition(str(first["measure_id"]))
+    unit, name = str(definition["unit"]), str(definition["name"])
+    year = str(first["academic_year"])
+    title = title_of(f"{name} {first['figure']} in {year}", f"{first['figure']} in {year}", "Figures of all schools")
+    before = _year_before(context, first, level)
+    if not readings.shown(first):
+        takeaway = f"{place}, {year}: {name} is {first['figure']}."
+    else:
+        takeaway = (
+            f"{place}, {year}: {first['figure']} "
+            f"({readings.interval_words(first['ci_low'], first['ci_high'], unit)}; n = {first['n']:,} pupils)."
+        )
+        if before is not None:
+            reading = readings.compare(first["ci_low"], first["ci_high"], before["ci_low"], before["ci_high"])
+            earlier = f"{readings.with_unit(float(before['value']), unit)} in {before['academic_year']}"
+            words = {
+                "similar": f"This is similar to {earlier}.",
+                "above": f"This is above {earlier}.",
+                "below": f"This is below {earlier}.",
+            }
+            takeaway += f" {words.get(reading, '')}"
+            title = (
+                title_of(
+                    f"{name} {first['figure']}, {reading} "
+                    f"{'to ' if reading == 'similar' else ''}{before['academic_year']}",
+                    title,
+                )
+                if reading in words
+                else title
+            )
+    figure(
+        key="headlines",
+        title=title,
+        takeaway=takeaway,
+        alt_text="A table of the newest figure of every measure for all schools together.",
+        caption=context.caption(
+            str(first["measure_id"]),
+            f"{place.lower()}; other rows as named",
+            f"newest year of each measure, {wording.period_name(str(first['period'])).lower()}",
+        ),
+        table=Table(
+            frame,
+            ("measure_name", "academic_year", "n", "figure", "interval", "coverage", "status"),
+            None,
+            {"figure": "Figure", "interval": "95% interval", "coverage": "Coverage (%)"},
+        ),
+    )
+
+
+def _year_before(context: Context, row: Mapping[Any, Any], level: str) -> dict[str, Any] | None:
+    history = context.ask(queries.values_over_years, str(row["measure_id"]), level, str(row["period"]))
+    earlier = [r for r in history.to_dict("records") if r["academic_year"] < row["academic_year"] and readings.shown(r)]
+    return {str(key): value for key, value in earlier[-1].items()} if earlier else None
+
+
+def _schools(context: Context) -> None:
+    schools = context.schools
+    if schools.empty:
+        return
+    phases = schools["phase"].fillna("phase not known").value_counts().sort_index()
+    parts = ", ".join(f"{count} {str(phase).lower()}" for phase, count in phases.items())
+    st.header(f"{len(schools)} schools in this release", anchor=False)
+    paragraph(f"{parts[0].upper()}{parts[1:]}. Source: {SOURCE}.")
+
+
+def _packs(context: Context) -> None:
+    st.header("Take the figures away", anchor=False)
+    release_id, grant = context.release.release_id, context.grant
+    if grant.urns is None:
+        st.download_button(
+            "Download the workbook of all schools (XLSX)",
+            data=lambda: export_bytes(context.settings, context.release, grant, PACKS[1], None, "xlsx"),
+            file_name=f"everypupil-all-schools-{release_id}.xlsx",
+            mime="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            key="trust_pack",
+            on_click="ignore",
+        )
+    schools = context.schools
+    names = {
+        urn: name
+        for urn, name in zip(schools["urn"], schools["school_name"], strict=True)
+        if grant.urns is None or urn in grant.urns
+    }
+    if names:
+        urn = st.selectbox(
+            "School for the workbook",
+            list(names),
+            format_func=lambda value: names[value],
+            key="pack",
+            bind="query-params",
+        )
+        chosen = str(urn)
+        st.download_button(
+            f"Download the workbook of {names[chosen]} (XLSX)",
+            data=lambda: export_bytes(context.settings, context.release, grant, PACKS[0], chosen, "xlsx"),
+            file_name=f"everypupil-{chosen}-{release_id}.xlsx",
+            mime="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            key="school_pack",
+            on_click="ignore",
+        )

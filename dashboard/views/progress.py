@@ -1,0 +1,223 @@
+"""Progress: value added by school, as estimates with their reliability, and one school's row worked out by hand."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, readings, wording
+from dashboard.components import palette
+from dashboard.components.charts import interval_plot
+from dashboard.components.figure import Table, figure, paragraph, title_of
+from dashboard.components.filters import choose
+from dashboard.context import Context
+from dashboard.views.attendance import points, with_schools
+
+_TOLERANCE = 0.001
+
+
+def render(context: Context) -> None:
+    st.title("Progress", anchor=False)
+    paragraph(
+        "Value added: how far pupils came beyond what the model expects from where they started. Each "
+        "school's estimate is "
+        "pulled towards the average of all schools, the more so the fewer pupils it has. It describes; it "
+        "does not judge."
+    )
+    years = context.ask(queries.academic_years)
+    measures = {year: context.ask(queries.measure_ids, "progress_school", year) for year in years}
+    years = [year for year in years if measures[year]]
+    if not years:
+        st.info(
+            "There is no progress data in this release: no pair of results from which progress could be worked out."
+        )
+        return
+    left, right = st.columns(2)
+    with left:
+        year = choose("Academic year", {year: year for year in years}, "year")
+    with right:
+        measure_id = choose("Measure", {m: str(context.definition(m)["name"]) for m in measures[year]}, "progress")
+    frame = with_schools(context, context.ask(queries.progress, year, measure_id), "school_key")
+    models = context.ask(queries.models, year, measure_id)
+    _schools(context, year, measure_id, frame)
+    _one_school(context, measure_id, frame, models)
+    _model(context, year, measure_id, models)
+
+
+def _schools(context: Context, year: str, measure_id: str, frame: pd.DataFrame) -> None:
+    frame = frame.copy()
+    unit = str(context.definition(measure_id)["unit"])
+    frame["reading"] = [
+        readings.against(row["shrunken_ci_low"], row["shrunken_ci_high"], 0.0)
+        if readings.shown(row, "shrunken")
+        else readings.CANNOT_TELL
+        for row in frame.to_dict("records")
+    ]
+    counts = frame["reading"].value_counts().to_dict()
+    parts = [f"{counts[word]} {word}" for word in ("above", "below") if counts.get(word)]
+    unclear = counts.get(readings.CANNOT_TELL, 0)
+    if unclear:
+        parts.append(f"for {unclear} we cannot tell")
+    title = title_of(f"Progress: {', '.join(parts)}", "Progress of schools")
+    words = {
+        "above": palette.CATEGORIES[0],
+        readings.CANNOT_TELL: palette.CATEGORIES[1],
+        "below": palette.CATEGORIES[2],
+    }
+    figure(
+        key=f"progress_{measure_id}",
+        title=title,
+        takeaway=f"Of {len(frame)} schools, compared with the average of all schools (0). Above or below means that "
+        "the 95% interval "
+        "of the shrunken estimate excludes 0; with many schools some do so by chance. Schools stand in the "
+        "order of their names.",
+        alt_text=f"Shrunken estimates of {len(frame)} schools with 95% intervals around 0: {', '.join(parts)}; the "
+        "table has the figures.",
+        caption=context.caption(measure_id, "all schools in the model", year),
+        table=Table(
+            frame,
+            (
+                "school_name",
+                "n",
+                "raw_mean",
+                "raw_ci_low",
+                "raw_ci_high",
+                "shrunken",
+                "shrunken_ci_low",
+                "shrunken_ci_high",
+                "reliability",
+                "probability_above",
+                "reading",
+                "status",
+            ),
+            unit,
+            {"reading": "Against the average of all schools"},
+        ),
+        chart=interval_plot(
+            points(frame, "school_name", unit, "reading", ("shrunken", "shrunken_ci_low", "shrunken_ci_high")),
+            axis_title=f"Shrunken estimate ({unit}), with 95% interval",
+            words=words,
+            reference=0.0,
+        ),
+    )
+
+
+def _one_school(context: Context, measure_id: str, frame: pd.DataFrame, models: pd.DataFrame) -> None:
+    st.header("One school, worked out by hand", anchor=False)
+    names = dict(zip(frame["school_key"], frame["school_name"], strict=True))
+    chosen = choose("School", names, "school_by_hand")
+    row: dict[str, Any] = {str(k): v for k, v in frame[frame["school_key"] == chosen].iloc[0].to_dict().items()}
+    if not readings.shown(row, "raw_mean"):
+        paragraph(
+            f"{names[chosen]}: progress is {wording.STATUS_WORDS.get(str(row['status']), wording.STATUS_WORDS['x'])}."
+        )
+        return
+    fitted = [model for model in models.to_dict("records") if readings.shown(model, "var_school")]
+    if not fitted or wording.missing(row["n"]):
+        paragraph("The model's variances are not available (x), so the row cannot be worked out here.")
+        return
+    model = fitted[-1]
+    var_school, var_pupil = float(model["var_school"]), float(model["var_pupil"])
+    sums = readings.progress_sums(
+        row, var_school, var_pupil, float(context.registry.data["statistics"]["confidence_percent"])
+    )
+    n, raw = int(row["n"]), float(row["raw_mean"])
+    f = wording.number
+    lines = [
+        f"n = {n} pupils; raw mean of their residuals = {f(raw, 4)}",
+        f"σe = √{f(var_pupil, 5)} = {f(sums['sigma_e'], 4)} (spread of pupils within schools); σu² = "
+        f"{f(var_school, 5)} (between schools)",
+        f"95% interval of the raw mean = {f(raw, 4)} ± {f(sums['z'], 2)} × {f(sums['sigma_e'], 4)} / √{n} = "
+        f"{f(raw, 4)} ± {f(sums['half_width'], 4)} = {f(sums['raw_low'], 3)} to {f(sums['raw_high'], 3)}",
+        f"reliability = n σu² / (n σu² + σe²) = {n} × {f(var_school, 5)} / ({n} × {f(var_school, 5)} + "
+        f"{f(var_pupil, 5)}) = "
+        f"{f(sums['reliability'], 3)}",
+        f"shrunken estimate = reliability × raw mean = {f(sums['reliability'], 3)} × {f(raw, 4)} = "
+        f"{f(sums['shrunken'], 3)}",
+    ]
+    st.html(f'<ol class="ep-sums">{"".join(f"<li>{html.escape(line)}</li>" for line in lines)}</ol>')
+    published = {
+        "raw_low": row["raw_ci_low"],
+        "raw_high": row["raw_ci_high"],
+        "reliability": row["reliability"],
+        "shrunken": row["shrunken"],
+    }
+    apart = [
+        name
+        for name, value in published.items()
+        if wording.missing(value) or abs(float(value) - sums[name]) > _TOLERANCE
+    ]
+    if apart:
+        st.warning(
+            f"These sums differ from the release's own figures ({', '.join(apart)}); tell the data team, naming "
+            "the release."
+        )
+    else:
+        paragraph(
+            f"These sums agree with the release's figures for {names[chosen]} to three decimals (model fitted by "
+            f"{model['method']})."
+        )
+
+
+def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -> None:
+    if models.empty:
+        paragraph("This release has no model for this measure.")
+        return
+    rows = []
+    for model in models.to_dict("records"):
+        status = str(model.get("status", "ok"))
+        text = model.get("coefficients")
+        terms: dict[str, Any] = {} if wording.missing(text) else json.loads(str(text))
+        for term, estimate in terms.items():
+            rows.append(
+                {
+                    "term": term.replace("_", " "),
+                    "method": model["method"],
+                    "estimate": estimate["estimate"],
+                    "standard_error": estimate["standard_error"],
+                    "status": status,
+                }
+            )
+        for term in ("var_school", "var_pupil", "icc", "deviance"):
+            words = {
+                "var_school": "variance between schools",
+                "var_pupil": "variance between pupils within schools",
+                "icc": "share of variance between schools",
+                "deviance": "deviance (−2 log likelihood)",
+            }[term]
+            rows.append(
+                {
+                    "term": words,
+                    "method": model["method"],
+                    "estimate": model[term],
+                    "standard_error": None,
+                    "status": status,
+                }
+            )
+    frame = pd.DataFrame(rows)
+    first = models.iloc[0]
+    frame["estimate"] = [_decimal(value) for value in frame["estimate"]]
+    frame["standard_error"] = [
+        "not applicable (z)" if wording.missing(value) else _decimal(value) for value in frame["standard_error"]
+    ]
+    n_pupils, n_schools = (
+        wording.cell_text("n", wording.plain(int(first["n_pupils"])), None, None),
+        int(first["n_schools"]),
+    )
+    figure(
+        key=f"model_{measure_id}",
+        title=title_of(f"The model: {n_pupils} pupils in {n_schools} schools"),
+        takeaway="Pupils in schools, a random intercept for each school. Every school counts in the fit; limits "
+        "govern only what is shown.",
+        alt_text="A table of the model's coefficients and variances.",
+        caption=context.caption(measure_id, "all schools in the model", year),
+        table=Table(frame, ("term", "method", "estimate", "standard_error", "status")),
+    )
+
+
+def _decimal(value: Any) -> str:
+    return wording.STATUS_WORDS["x"] if wording.missing(value) else wording.number(float(value), 6)
