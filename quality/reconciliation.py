@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 
-from quality.rules import Rows, RowsWhere, Rule, Suite
+from ingest.registry import Registry
+from quality.rules import Rows, RowsWhere, Rule, Suite, literal
 from quality.suites.marts import academic_year_sql
 from quality.suites.raw import FEEDS
 
@@ -133,10 +134,28 @@ def _session_rules() -> list[Rule]:
             ),
             ("academic_year", "pupil_key"),
         ),
+        Rule(
+            "RC-022",
+            "marts.fct_session",
+            "On no day are there more marks than the registers in force hold.",
+            Rows(
+                "select s.session_date from (select session_date, count(code) as n_marks from judged group by "
+                "session_date) "
+                "as s left join (select d.session_date, sum(d.n_rows) as n_rows from lake.delivery_day as d join "
+                "(select distinct delivery_id, session_date from lake.session_window) as w on w.delivery_id = "
+                "d.delivery_id "
+                "and w.session_date = d.session_date group by d.session_date) as f on f.session_date = s.session_date "
+                "where s.n_marks > coalesce(f.n_rows, 0)"
+            ),
+            ("session_date",),
+        ),
     ]
 
 
-def _level_rules() -> list[Rule]:
+def _level_rules(registry: Registry) -> list[Rule]:
+    # Sessions and enrolments belong to one school each, so they add up; pupils with a score may belong to two.
+    additive = [measure["measure_id"] for measure in registry.measures if measure["kind"] in ("ratio", "proportion")]
+    measures = ", ".join(literal(measure) for measure in additive) or "''"
     keys = (
         "academic_year",
         "period",
@@ -155,7 +174,7 @@ def _level_rules() -> list[Rule]:
         return (
             f"(select {shared}, sum(numerator) as numerator, sum(denominator) as denominator, bool_and(numerator is "
             f"not null) as is_whole "
-            f"from judged where level = '{level}' and denominator is distinct from 0 {where} group by {shared})"
+            f"from judged where level = '{level}' and measure_id in ({measures}) {where} group by {shared})"
         )
 
     in_trust = "and unit_code in (select d.urn from marts.dim_school as d where d.trust_name is not null)"
@@ -174,9 +193,9 @@ def _level_rules() -> list[Rule]:
     ]
 
 
-def reconciliation_suite() -> Suite:
+def reconciliation_suite(registry: Registry) -> Suite:
     """The equations that SQL can check in the warehouse; those between the lake's files are `lake_findings`."""
-    return Suite("reconciliation", (*_file_rules(), *_raw_rules(), *_session_rules(), *_level_rules()))
+    return Suite("reconciliation", (*_file_rules(), *_raw_rules(), *_session_rules(), *_level_rules(registry)))
 
 
 @dataclass(frozen=True)
@@ -210,7 +229,7 @@ def lake_findings(lake_dir: Path, deliveries: Sequence[CataloguedDelivery]) -> l
     """
     catalogued = {delivery.delivery_id for delivery in deliveries}
     in_lake = {path.parents[1].name for path in lake_dir.glob("*/*/*/manifest.json")}
-    uneven = [delivery.delivery_id for delivery in deliveries if not _files_agree(delivery)]
+    uneven = [delivery.delivery_id for delivery in deliveries if not _files_agree(lake_dir, delivery)]
     return [
         LakeFinding(
             "RC-040",
@@ -229,8 +248,9 @@ def lake_findings(lake_dir: Path, deliveries: Sequence[CataloguedDelivery]) -> l
     ]
 
 
-def _files_agree(delivery: CataloguedDelivery) -> bool:
-    accepted, quarantine = Path(delivery.accepted_path), Path(delivery.quarantine_path)
+def _files_agree(lake_dir: Path, delivery: CataloguedDelivery) -> bool:
+    # The catalogue may hold paths relative to the lake; an absolute one stays as it is.
+    accepted, quarantine = lake_dir / delivery.accepted_path, lake_dir / delivery.quarantine_path
     try:
         manifest = json.loads(accepted.with_name("manifest.json").read_text(encoding="utf-8"))
         counts = (manifest["rows_read"], manifest["rows_accepted"], manifest["rows_quarantined"])

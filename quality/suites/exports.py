@@ -19,7 +19,7 @@ class FigureTable:
     key: tuple[str, ...]
     figures: tuple[str, ...]
     counts: tuple[str, ...]
-    school: str
+    school: str | None
 
 
 FIGURE_TABLES = (
@@ -67,6 +67,13 @@ FIGURE_TABLES = (
         ),
         ("n",),
         "school_key",
+    ),
+    FigureTable(
+        "progress_model",
+        ("academic_year", "measure_id", "method"),
+        ("n_pupils", "n_schools", "coefficients", "var_school", "var_pupil", "icc", "deviance"),
+        ("n_pupils",),
+        None,
     ),
 )
 
@@ -188,10 +195,28 @@ def _hidden_rules(number: int, tier: str, table: FigureTable, registry: Registry
     ]
 
 
+def _small_numerator(table: str, registry: Registry) -> Rule:
+    """A share of one or two pupils, or of all but one or two, names them to those who know the group."""
+    least = int(registry.data["disclosure"]["minimum_numerator"])
+    shares = ", ".join(
+        literal(measure["measure_id"]) for measure in registry.measures if measure["kind"] == "proportion"
+    )
+    small = f"numerator between 1 and {least - 1} or denominator - numerator between 1 and {least - 1}"
+    return Rule(
+        "QX-111",
+        table,
+        f"No share of pupils is shown whose numerator or complement is under {least}.",
+        RowsWhere(f"measure_id in ({shares or chr(39) * 2}) and value is not null and ({small})"),
+        FIGURE_KEY,
+        "unit_code",
+    )
+
+
 def _tier_rules(tier: str, registry: Registry) -> list[Rule]:
     rules = [
         *figure_rules("QX", 100, f"exports_{tier}.measure_value", percent_measures(registry)),
         *gap_rules("QX", 120, f"exports_{tier}.gap"),
+        _small_numerator(f"exports_{tier}.measure_value", registry),
         Rule(
             "QX-140",
             f"exports_{tier}.progress_school",

@@ -233,10 +233,10 @@ def _session_rules() -> list[Rule]:
         Rule(
             "QM-036",
             table,
-            "Every mark is a register code of the seed.",
+            "Every mark that is not missing is a register code of the seed.",
             RowsWhere(
-                "code is not null and code not in (select r.code from staging.register_code as r where r.code is not "
-                "null)"
+                "is_missing is distinct from true and (code is null or "
+                "code not in (select r.code from staging.register_code as r where r.code is not null))"
             ),
             key,
             "school_key",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from quality.rules import Between, InSet, Rows, Rule, Suite, any_null
+from quality.rules import Between, InSet, Rows, RowsWhere, Rule, Suite, any_null
 
 SESSIONS = ("AM", "PM")
 
-# feed: the columns without which a row of it says nothing, and the column that names its school.
+# Feeds held whole in the warehouse: the columns without which a row says nothing, and the one that names its school.
 FEEDS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "schools": (("urn",), "urn"),
     "calendar": (("laestab", "session_date", "session", "session_status"), "laestab"),
     "pupils": (("laestab", "as_at_date", "pupil_ref"), "laestab"),
-    "session_marks": (("laestab", "pupil_ref", "session_date", "session"), "laestab"),
     "assessment_results": (("pupil_ref", "assessment_id", "subject", "result_date"), "laestab"),
 }
 ROW_KEY = ("delivery_id", "line")
@@ -71,11 +70,15 @@ def raw_suite() -> Suite:
             "laestab",
         ),
         Rule("QR-026", "raw.pupils", "An IDACI decile is 1 to 10.", Between("idaci_decile", 1, 10), ROW_KEY, "laestab"),
+        # A view over the registers read in this run: one look at them all, for both things that must be true of a mark.
         Rule(
-            "QR-034",
+            "QR-050",
             "raw.session_marks",
-            "A register session is AM or PM.",
-            InSet("session", SESSIONS),
+            "A mark says its delivery, line, school, pupil and date, and its session is AM or PM.",
+            RowsWhere(
+                "delivery_id is null or line is null or laestab is null or pupil_ref is null or session_date is null "
+                "or session is null or session not in ('AM', 'PM')"
+            ),
             ROW_KEY,
             "laestab",
         ),

@@ -60,6 +60,9 @@ cast(1 + pupil_ref as integer) as line, laestab, pupil_ref, 'standardised-test-s
 """
 
 MARTS = """
+create table lake.delivery_day as select delivery_id, session_date, count(*) as n_rows, count(distinct pupil_ref) as n_pupils
+from raw.session_marks group by delivery_id, session_date;
+create table lake.session_window as select distinct laestab, session_date, delivery_id, 0 as layer from raw.session_marks;
 create table staging.register_code as select * from (values ('England', '/'), ('England', 'I'), ('England',
 'O')) as t(nation, code);
 create table marts.dim_school as select urn as school_key, urn, laestab, school_name, 'Primary' as phase,
