@@ -55,7 +55,7 @@ bench: setup ## The targets as ratios beside their yardsticks (LARGE=0: the demo
 	$(BIN)/python -m benchmarks $(if $(filter 0,$(LARGE)),,--large)
 
 docs: setup ## The models' documentation as one page in build/docs
-	$(BIN)/python -m benchmarks
+	$(BIN)/python .ci/docs.py
 
 soak: setup ## The long forms of the tests, log kept under docs/evidence
 	.ci/soak
