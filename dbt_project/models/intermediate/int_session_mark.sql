@@ -1,0 +1,254 @@
+{{ config(materialized='incremental', incremental_strategy='replace_slices', on_schema_change='fail', post_hook="{{ record_slices() }}") }}
+-- A mark belongs to the stay that was open on its day. Nearly every mark is the only one of its pupil and session and streams
+-- through; pupils with marks under two references, in a file for some pupils only, or with a quarantined row are settled apart.
+with slice as (
+    select *
+    from {{ ref('int_slice_fingerprint') }}
+    where {{ slices_to_build() }}
+),
+
+school_day as (
+    select
+        day.*,
+        slice.slice_fingerprint
+    from {{ ref('int_school_day') }} as day
+    inner join slice on day.school_key = slice.school_key and day.academic_year = slice.academic_year
+),
+
+enrolment_ref as (
+    select
+        person.pupil_ref,
+        enrolment.*
+    from {{ ref('int_enrolment_year') }} as enrolment
+    inner join slice on enrolment.school_key = slice.school_key and enrolment.academic_year = slice.academic_year
+    inner join {{ ref('int_pupil_ref') }} as person on enrolment.pupil_key = person.pupil_key
+),
+
+quarantined as (
+    select distinct
+        held_back.delivery_id,
+        held_back.laestab,
+        held_back.pupil_ref,
+        held_back.session_date,
+        held_back.session
+    from {{ ref('raw_session_mark_quarantine') }} as held_back
+    where held_back.laestab is not null
+        and held_back.pupil_ref is not null
+        and held_back.session_date is not null
+        and held_back.session in ('AM', 'PM')
+),
+
+used_ref as (
+    select distinct pupil_ref
+    from {{ ref('raw_session_marks') }}
+    union
+    select distinct pupil_ref
+    from quarantined
+),
+
+partial_delivery as (
+    select distinct delivery_id
+    from school_day
+    where layer > 0
+),
+
+-- The pupils whom a file for some pupils names: within its window it owns their sessions, also those it has no mark for.
+named as (
+    select distinct
+        mark.delivery_id,
+        person.pupil_key
+    from {{ ref('raw_session_marks') }} as mark
+    inner join partial_delivery on mark.delivery_id = partial_delivery.delivery_id
+    inner join {{ ref('int_pupil_ref') }} as person on mark.pupil_ref = person.pupil_ref
+    union
+    select distinct
+        quarantined.delivery_id,
+        person.pupil_key
+    from quarantined
+    inner join partial_delivery on quarantined.delivery_id = partial_delivery.delivery_id
+    inner join {{ ref('int_pupil_ref') }} as person on quarantined.pupil_ref = person.pupil_ref
+),
+
+contested as (
+    select person.pupil_key
+    from used_ref
+    inner join {{ ref('int_pupil_ref') }} as person on used_ref.pupil_ref = person.pupil_ref
+    group by person.pupil_key
+    having count(*) > 1
+    union
+    select pupil_key
+    from named
+    union
+    select person.pupil_key
+    from quarantined
+    inner join {{ ref('int_pupil_ref') }} as person on quarantined.pupil_ref = person.pupil_ref
+),
+
+owner as (
+    select
+        school_day.laestab,
+        school_day.session_date,
+        named.pupil_key,
+        max(school_day.layer) as layer
+    from school_day
+    inner join named on school_day.delivery_id = named.delivery_id
+    where school_day.layer > 0
+    group by school_day.laestab, school_day.session_date, named.pupil_key
+),
+
+plain_enrolment as (
+    select enrolment_ref.*
+    from enrolment_ref
+    left join contested on enrolment_ref.pupil_key = contested.pupil_key
+    where contested.pupil_key is null
+),
+
+contested_enrolment as (
+    select enrolment_ref.*
+    from enrolment_ref
+    inner join contested on enrolment_ref.pupil_key = contested.pupil_key
+),
+
+plain_mark as (
+    select
+        enrolment.enrolment_id,
+        enrolment.enrolment_key,
+        mark.session_date,
+        mark.session,
+        enrolment.pupil_key,
+        enrolment.school_key,
+        school_day.urn,
+        enrolment.academic_year,
+        mark.code,
+        false as is_quarantined,
+        school_day.slice_fingerprint
+    from {{ ref('raw_session_marks') }} as mark
+    inner join school_day
+        on mark.session_date = school_day.session_date
+            and mark.laestab = school_day.laestab
+            and mark.delivery_id = school_day.delivery_id
+    inner join plain_enrolment as enrolment
+        on mark.pupil_ref = enrolment.pupil_ref
+            and school_day.school_key = enrolment.school_key
+            and school_day.academic_year = enrolment.academic_year
+            and mark.session_date >= enrolment.on_roll_from
+            and mark.session_date < enrolment.on_roll_until
+    where school_day.layer = 0
+),
+
+claim as (
+    select
+        delivery_id,
+        laestab,
+        pupil_ref,
+        session_date,
+        session,
+        code,
+        false as is_quarantined
+    from {{ ref('raw_session_marks') }}
+    union all
+    select
+        delivery_id,
+        laestab,
+        pupil_ref,
+        session_date,
+        session,
+        cast(null as varchar) as code,
+        true as is_quarantined
+    from quarantined
+),
+
+ranked_claim as (
+    select
+        enrolment.enrolment_id,
+        enrolment.enrolment_key,
+        claim.session_date,
+        claim.session,
+        enrolment.pupil_key,
+        enrolment.school_key,
+        school_day.urn,
+        enrolment.academic_year,
+        claim.code,
+        claim.is_quarantined,
+        school_day.slice_fingerprint,
+        row_number() over (
+            partition by enrolment.enrolment_id, claim.session_date, claim.session
+            order by
+                case when claim.is_quarantined then 1 else 0 end,
+                case judged.category
+                    when 'present' then 1
+                    when 'aea' then 2
+                    when 'authorised' then 3
+                    when 'unauthorised' then 4
+                    when 'not_possible' then 5
+                    when 'administrative' then 6
+                    else 7
+                end,
+                claim.code,
+                claim.pupil_ref
+        ) as preference
+    from claim
+    inner join school_day
+        on claim.session_date = school_day.session_date
+            and claim.laestab = school_day.laestab
+            and claim.delivery_id = school_day.delivery_id
+    inner join contested_enrolment as enrolment
+        on claim.pupil_ref = enrolment.pupil_ref
+            and school_day.school_key = enrolment.school_key
+            and school_day.academic_year = enrolment.academic_year
+            and claim.session_date >= enrolment.on_roll_from
+            and claim.session_date < enrolment.on_roll_until
+    left join owner
+        on claim.laestab = owner.laestab
+            and claim.session_date = owner.session_date
+            and enrolment.pupil_key = owner.pupil_key
+    left join {{ ref('stg_register_code') }} as judged
+        on claim.code = judged.code and claim.session_date between judged.valid_from and judged.judged_until
+    where school_day.layer = coalesce(owner.layer, 0)
+),
+
+settled as (
+    select *
+    from plain_mark
+    union all
+    select
+        enrolment_id,
+        enrolment_key,
+        session_date,
+        session,
+        pupil_key,
+        school_key,
+        urn,
+        academic_year,
+        code,
+        is_quarantined,
+        slice_fingerprint
+    from ranked_claim
+    where preference = 1
+)
+
+select
+    settled.enrolment_id,
+    settled.enrolment_key,
+    settled.session_date,
+    settled.session,
+    settled.pupil_key,
+    settled.school_key,
+    settled.urn,
+    settled.academic_year,
+    settled.code,
+    case
+        when settled.is_quarantined then 'unknown'
+        when settled.code is null or settled.code in ('-', '*', '') then 'missing'
+        else coalesce(judged.category, 'unknown')
+    end as category,
+    coalesce(judged.is_possible, false) as is_possible,
+    coalesce(judged.is_attended, false) as is_attended,
+    coalesce(judged.is_authorised, false) as is_authorised,
+    coalesce(judged.is_unauthorised, false) as is_unauthorised,
+    coalesce(judged.is_late, false) as is_late,
+    judged.category is null as is_missing,
+    settled.slice_fingerprint
+from settled
+left join {{ ref('stg_register_code') }} as judged
+    on settled.code = judged.code and settled.session_date between judged.valid_from and judged.judged_until

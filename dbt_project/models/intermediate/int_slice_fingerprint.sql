@@ -1,0 +1,81 @@
+-- Order-free hashes over everything that the marks of one school and year are a function of.
+with part as (
+    select
+        day.school_key,
+        day.academic_year,
+        {{ sum_of_hashes("concat('mark|', day.laestab, '|', cast(day.session_date as varchar), '|', cast(day.layer as varchar), '|', day.urn, '|', delivery.delivery_id, '|', delivery.parse_id)") }} as part_hash
+    from {{ ref('int_school_day') }} as day
+    inner join {{ ref('stg_delivery') }} as delivery on day.delivery_id = delivery.delivery_id
+    group by day.school_key, day.academic_year
+    union all
+    select
+        school_key,
+        academic_year,
+        {{ sum_of_hashes("concat('calendar|', laestab, '|', cast(session_date as varchar), '|', session, '|', urn, '|', case when is_open then '1' else '0' end)") }} as part_hash
+    from {{ ref('int_calendar_session') }}
+    group by school_key, academic_year
+    union all
+    select
+        enrolment.school_key,
+        enrolment.academic_year,
+        {{ sum_of_hashes("concat('enrolment|', enrolment.enrolment_key, '|', cast(enrolment.on_roll_from as varchar), '|', cast(enrolment.on_roll_until as varchar), '|', case when enrolment.counts_on_roll then '1' else '0' end)") }} as part_hash
+    from {{ ref('int_enrolment_year') }} as enrolment
+    group by enrolment.school_key, enrolment.academic_year
+    union all
+    select
+        enrolment.school_key,
+        enrolment.academic_year,
+        {{ sum_of_hashes("concat('identity|', cast(person.pupil_ref as varchar), '|', cast(person.pupil_key as varchar))") }} as part_hash
+    from {{ ref('int_enrolment_year') }} as enrolment
+    inner join {{ ref('int_pupil_ref') }} as person on enrolment.pupil_key = person.pupil_key
+    group by enrolment.school_key, enrolment.academic_year
+    union all
+    select
+        enrolment.school_key,
+        enrolment.academic_year,
+        {{ sum_of_hashes("concat('group|', cast(person.pupil_key as varchar)" ~ group_columns_text('person') ~ ")") }} as part_hash
+    from {{ ref('int_enrolment_year') }} as enrolment
+    inner join {{ ref('int_pupil_year') }} as person
+        on enrolment.pupil_key = person.pupil_key and enrolment.academic_year = person.academic_year
+    group by enrolment.school_key, enrolment.academic_year
+),
+
+definition as (
+    select {{ sum_of_hashes("concat(code, '|', cast(valid_from as varchar), '|', category, '|', cast(judged_until as varchar))") }} as definition_hash
+    from {{ ref('stg_register_code') }}
+),
+
+period as (
+    select {{ sum_of_hashes("concat(academic_year, '|', period, '|', cast(start_date as varchar), '|', cast(end_date as varchar))") }} as period_hash
+    from {{ ref('academic_period') }}
+),
+
+present as (
+    select distinct
+        school_key,
+        academic_year
+    from {{ ref('int_school_day') }}
+    union
+    select distinct
+        school_key,
+        academic_year
+    from {{ ref('int_calendar_session') }}
+),
+
+combined as (
+    select
+        part.school_key,
+        part.academic_year,
+        {{ sum_of_hashes("cast(part.part_hash as varchar)") }} as slice_hash
+    from part
+    inner join present on part.school_key = present.school_key and part.academic_year = present.academic_year
+    group by part.school_key, part.academic_year
+)
+
+select
+    combined.school_key,
+    combined.academic_year,
+    {{ bigint_hash("concat(cast(combined.slice_hash as varchar), '|', cast(definition.definition_hash as varchar), '|', cast(period.period_hash as varchar), '|" ~ local_md5(tojson(var('registry'), sort_keys=true)) ~ "|" ~ var('code_fingerprint') ~ "')") }} as slice_fingerprint
+from combined
+cross join definition
+cross join period

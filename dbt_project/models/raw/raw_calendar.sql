@@ -1,0 +1,3 @@
+{{ config(alias='calendar') }}
+-- depends_on: {{ source('lake', 'delivery') }}
+{{ lake_feed('calendar') }}

@@ -1,0 +1,3 @@
+{{ config(alias='pupils') }}
+-- depends_on: {{ source('lake', 'delivery') }}
+{{ lake_feed('pupils') }}

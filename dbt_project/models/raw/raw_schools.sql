@@ -1,0 +1,3 @@
+{{ config(alias='schools') }}
+-- depends_on: {{ source('lake', 'delivery') }}
+{{ lake_feed('schools') }}
