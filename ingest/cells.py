@@ -150,7 +150,10 @@ def _choice(column: Column) -> Parser:
 
 
 def register_code_parser(codes: tuple[CodePeriod, ...], missing: list[str]) -> Parser:
-    """Register codes: trimmed, upper case, a doubled backslash as one, `CODE - Description` split; the marks for "no mark" as missing."""
+    """Register codes: trimmed, upper case, a doubled backslash as one, `CODE - Description` split.
+
+    Parameters: `codes`, every code known; `missing`, the marks that mean that no mark was made.
+    """
     known = {period.code for period in codes}
 
     def parse(text: str) -> Parsed:

@@ -44,8 +44,8 @@ class FileVerdict:
 def check_file(settings: Settings, path: Path, feed: str | None = None) -> FileVerdict:
     """Judges a file as `run` would, and writes nothing.
 
-    Parameters: `path`, any file; `feed`, the landing feed to judge it as (default: the feed folder it lies in, else its header).
-    A school is taken from a parent folder named by a LAESTAB.
+    Parameters: `path`, any file; `feed`, the landing feed to judge it as (default: the feed folder it lies in, else
+    its header). A school is taken from a parent folder named by a LAESTAB.
     Raises: `ValueError` for a feed that does not exist.
     """
     from ingest.delivery import context_for, origin_of

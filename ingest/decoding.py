@@ -11,9 +11,12 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ingest.refusal import FileRefused
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 IN_MEMORY_BYTES = 96 * 1024 * 1024
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -32,8 +35,9 @@ class DecodedText:
 
     def lines(self) -> IO[str]:
         """The text for the csv module, line ends untouched."""
-        raw = io.BytesIO(self.buffer) if isinstance(self.buffer, bytes) else _MappedFile(self.buffer)
-        return io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        if isinstance(self.buffer, bytes):
+            return io.TextIOWrapper(io.BytesIO(self.buffer), encoding="utf-8", newline="")
+        return io.TextIOWrapper(io.BufferedReader(_MappedFile(self.buffer)), encoding="utf-8", newline="")
 
     def first_line(self) -> str:
         """The first physical line."""
@@ -51,7 +55,8 @@ class _MappedFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, target) -> int:  # type: ignore[no-untyped-def]  # the buffer protocol has no type before Python 3.12
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        target = memoryview(buffer).cast("B")
         chunk = self._source[self._position : self._position + len(target)]
         target[: len(chunk)] = chunk
         self._position += len(chunk)
@@ -144,7 +149,8 @@ def _not_text(name: str, line: int) -> FileRefused:
 
 
 def _encoding_of(head: bytes, name: str) -> str:
-    """`utf-16`, `utf-16-le`, `utf-16-be` or `utf-8-sig` (which may turn out to be Windows-1252). Raises `FileRefused` for binary."""
+    """`utf-16`, `utf-16-le`, `utf-16-be` or `utf-8-sig` (which may turn out to be Windows-1252). Raises `FileRefused`
+    for binary."""
     if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return "utf-16"
     if b"\0" not in head:

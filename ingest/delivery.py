@@ -46,21 +46,22 @@ def _schema(text: str) -> pa.Schema:
 
 ACCEPTED = {
     "schools": _schema(
-        "urn laestab la_code la_name region_name school_name phase establishment_type establishment_status school_gender"
-        " open_date:date close_date:date low_age:int high_age:int trust_code trust_name"
+        "urn laestab la_code la_name region_name school_name phase establishment_type establishment_status"
+        " school_gender open_date:date close_date:date low_age:int high_age:int trust_code trust_name"
     ),
     "school_links": _schema("urn link_urn link_type link_date:date"),
     "calendar": _schema("laestab session_date:date session session_status"),
     "pupils": _schema(
-        "laestab as_at_date:date pupil_ref:ref ref_upn:ref ref_former_upn:ref ref_mis:ref upn former_upn mis_id occurrence:int"
-        " surname forename dob:date sex nc_year reg_group entry_date:date leaving_date:date enrol_status ethnicity language"
+        "laestab as_at_date:date pupil_ref:ref ref_upn:ref ref_former_upn:ref ref_mis:ref upn former_upn mis_id"
+        " occurrence:int surname forename dob:date sex nc_year reg_group entry_date:date leaving_date:date"
+        " enrol_status ethnicity language"
         " is_fsm:bool is_fsm6:bool is_pupil_premium:bool sen_provision is_looked_after:bool is_post_looked_after:bool"
         " idaci_decile:int"
     ),
     "session_marks": _schema("laestab pupil_ref:ref session_date:date session code minutes_late:small"),
     "assessment_results": _schema(
-        "laestab pupil_ref:ref assessment_id assessment_name subject component raw_result numeric_value:decimal scale_id"
-        " result_date:date"
+        "laestab pupil_ref:ref assessment_id assessment_name subject component raw_result numeric_value:decimal"
+        " scale_id result_date:date"
     ),
 }
 QUARANTINE = pa.schema(
@@ -79,7 +80,8 @@ QUARANTINE = pa.schema(
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file in the landing folder: `path`, relative to it; `folder`, the feed folder or None; `laestab` of its sub-folder."""
+    """A file in the landing folder: `path`, relative to it; `folder`, the feed folder or None; `laestab` of its
+    sub-folder."""
 
     path: str
     size: int
@@ -194,7 +196,8 @@ def deliver(landing: Path, landed: LandedFile, lake: Lake, standing: Standing) -
 
 @dataclass(frozen=True)
 class _Part:
-    """The rows of one delivery: `rows`, their positions; `has_ragged`, whether the rows that do not fit the header go here."""
+    """The rows of one delivery: `rows`, their positions; `has_ragged`, whether the rows that do not fit the header go
+    here."""
 
     judged: Judged
     contract: Contract
@@ -207,7 +210,8 @@ class _Part:
 
 
 def _scopes(judged: Judged, folder_laestab: str | None) -> Iterator[tuple[str | None, npt.NDArray[np.int64], bool]]:
-    """Splits the rows by school where the feed is a school's; rows of no readable school go to the only school, else to none."""
+    """Splits the rows by school where the feed is a school's; a row of no readable school goes to the only one, else to
+    none."""
     every = np.arange(judged.n_rows)
     if not judged.contract.is_school_scoped:
         yield folder_laestab, every, True
@@ -312,7 +316,8 @@ def _coverage(part: _Part, taken: npt.NDArray[np.int64]) -> dict[str, Any]:
         dates = _values_in(columns["as_at_date"], taken)
         facts["as_at_date"] = max(dates) if dates else origin.as_at
     if "session_date" in columns:
-        # Rows in quarantine whose day can be read count: the slice they name is superseded, and its mark becomes unknown.
+        # Rows in quarantine whose day can be read count: the slice they name is superseded, and its mark becomes
+        # unknown.
         dates = _values_in(columns["session_date"], taken if origin.window else part.rows)
         if origin.window:
             facts["window_from"], facts["window_to"] = origin.window
@@ -364,8 +369,8 @@ def _to_arrow(column: ValueColumn | None, rows: npt.NDArray[np.int64], kind: pa.
     values = column.values
     if len(codes) < len(column.codes):
         # Only the values that these rows use: a school's file must not hold another school's pupils, even unused.
-        used, codes = np.unique(codes, return_inverse=True)
-        codes = (codes - (1 if len(used) and used[0] < 0 else 0)).astype(np.int32)
+        used, places = np.unique(codes, return_inverse=True)
+        codes = (places - (1 if len(used) and used[0] < 0 else 0)).astype(np.int32)
         values = [values[code] for code in used.tolist() if code >= 0]
     missing = codes < 0
     indices = pa.array(codes, mask=missing) if missing.any() else pa.array(codes)
@@ -406,7 +411,7 @@ def _quarantine_table(
     judged = part.judged
     rule_ids = judged.rule_lists() if len(rows) else None
     known = {name: judged.columns.get(name) for name in ("laestab", "pupil_ref", "session_date", "session")}
-    records = [
+    records: list[dict[str, Any]] = [
         {
             "delivery_id": delivery_id,
             "line": int(judged.table.lines[row]),
@@ -430,7 +435,8 @@ def _quarantine_table(
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
-    """Parquet that any reader takes: plain types, no Arrow schema; identifiers and dates by dictionary, line numbers as deltas."""
+    """Parquet that any reader takes: plain types, no Arrow schema; identifiers and dates by dictionary, line numbers
+    as deltas."""
     with path.open("wb") as handle:
         pq.write_table(
             table,

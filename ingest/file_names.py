@@ -13,7 +13,8 @@ _DAY = re.compile(rf"(?<!\d){_DATE}(?!\d)")
 
 @dataclass(frozen=True)
 class NameFacts:
-    """`extracted_at` from a timestamp (else the only date, at midnight); `window` from two dates; `day`, a single date."""
+    """`extracted_at` from a timestamp (else the only date, at midnight); `window` from two dates; `day`, a single
+    date."""
 
     extracted_at: datetime | None
     window: tuple[date, date] | None
@@ -23,8 +24,8 @@ class NameFacts:
 def read_file_name(name: str) -> NameFacts:
     """Reads dates and times from a file name, for instance `register_2025-09-01_2025-09-05_20250905T180000.csv`.
 
-    A date with hours and minutes (seconds optional) is the time of extraction, the last one where there are several. Of the other dates,
-    two in order are a window, and one alone is the day of the list.
+    A date with hours and minutes (seconds optional) is the time of extraction, the last one where there are several.
+    Of the other dates, two in order are a window, and one alone is the day of the list.
     """
     extracted_at = None
     days: list[date] = []
@@ -36,16 +37,23 @@ def read_file_name(name: str) -> NameFacts:
             extracted_at = moment or extracted_at
             position = stamp.end()
             continue
-        try:
-            days.append(date(*(int(part) for part in match.groups()[:3])))
-        except ValueError:
-            pass
+        day = _date_of(match)
+        if day is not None:
+            days.append(day)
         position = match.end()
     window = (days[0], days[1]) if len(days) >= 2 and days[0] <= days[1] else None
-    day = days[0] if len(days) == 1 else None
-    if extracted_at is None and day is not None:
-        extracted_at = datetime(day.year, day.month, day.day)
-    return NameFacts(extracted_at, window, day)
+    only = days[0] if len(days) == 1 else None
+    if extracted_at is None and only is not None:
+        extracted_at = datetime(only.year, only.month, only.day)
+    return NameFacts(extracted_at, window, only)
+
+
+def _date_of(match: re.Match[str]) -> date | None:
+    year, month, day = match.groups()[:3]
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
 
 
 def _is_two_dates(name: str, stamp: re.Match[str]) -> bool:
@@ -63,7 +71,8 @@ def _moment(stamp: re.Match[str]) -> datetime | None:
 
 
 def extent_of(name: str, extent: dict[str, object]) -> str:
-    """The extent that a contract gives to a file of this name: the default, or another whose words stand in the name."""
+    """The extent that a contract gives to a file of this name: the default, or another whose words stand in the
+    name."""
     words = extent.get("file_name", {})
     assert isinstance(words, dict)
     for kind, marks in words.items():

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class PupilRow:
-    """What a pupil list says about one child: references (63-bit, None where absent), date of birth and sex (M, F or None)."""
+    """What a pupil list says about one child: references (63-bit, None where absent), date of birth and sex (M, F or
+    None)."""
 
     ref_upn: int | None
     ref_former_upn: int | None
@@ -70,10 +71,10 @@ class _Components:
 def resolve_pupils(rows: Iterable[PupilRow]) -> PupilIdentity:
     """Joins the references that stand in one row of a pupil list into components.
 
-    A child's date of birth and sex are evidence for the UPN of the row, and for the school's own id only where no UPN stands beside
-    it: a school that gives an old id to a new child must not join the two. Links are tried newest list first, then by
-    reference, so the answer depends on the set of rows alone. A link whose two sides have dates of birth, or sexes, and none
-    in common, is not made and is returned as a conflict.
+    A child's date of birth and sex are evidence for the UPN of the row, and for the school's own id only where no UPN
+    stands beside it: a school that gives an old id to a new child must not join the two. Links are tried newest list
+    first, then by reference, so the answer depends on the set of rows alone. A link whose two sides have dates of
+    birth, or sexes, and none in common, is not made and is returned as a conflict.
     """
     components = _Components()
     evidence: dict[int, _Evidence] = {}
@@ -118,8 +119,8 @@ def _contradiction(one: _Evidence, other: _Evidence) -> str | None:
 def resolve_schools(urns: Iterable[str], links: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     """URN to school key: the earliest (smallest) URN of its chain of conversions.
 
-    Parameters: `urns`, every URN known; `links`, GIAS links (urn, linked urn, link type). Only plain predecessor and successor
-    links of one school to one school join: a merger, an amalgamation or a split makes a new school.
+    Parameters: `urns`, every URN known; `links`, GIAS links (urn, linked urn, link type). Only plain predecessor and
+    successor links of one school to one school join: a merger, an amalgamation or a split makes a new school.
     """
     components = _Components()
     for urn in urns:

@@ -30,7 +30,8 @@ class Context:
     """What is known of a file beside its rows.
 
     `laestab` from the folder; `declared_window` from the name; `as_at`, the date a list without an
-    as-at column holds for; `scales`, scale id to (minimum, maximum); `non_scores`, results that are known not to be scores.
+    as-at column holds for; `scales`, scale id to (minimum, maximum); `non_scores`, results that are known not to be
+    scores.
     """
 
     laestab: str | None
@@ -78,7 +79,8 @@ class ValueColumn:
 
 @dataclass
 class Judged:
-    """Columns by lake name, the rows each rule caught (rule id to mask), unknown columns, and the school of each row."""
+    """Columns by lake name, the rows each rule caught (rule id to mask), unknown columns, and the school of each
+    row."""
 
     table: TextTable
     contract: Contract
@@ -128,7 +130,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class HeaderMatch:
-    """Which position of a header holds which contract column; `missing` says what was looked for, a sentence part each."""
+    """Which position of a header holds which contract column; `missing` says what was looked for, a sentence part
+    each."""
 
     positions: dict[str, int]
     missing: tuple[str, ...]
@@ -148,7 +151,7 @@ def match_header(contract: Contract, header: Sequence[str], file_name: str) -> H
             extra.append(position)
         elif name in positions:
             raise FileRefused(
-                f"{file_name}, line 1: '{header[positions[name]]}' and '{text}' both mean {name}; leave one of them out."
+                f"{file_name}, line 1: '{header[positions[name]]}' and '{text}' both mean {name}; leave one out."
             )
         else:
             positions[name] = position
@@ -446,7 +449,7 @@ def _key(columns: Sequence[Codes]) -> npt.NDArray[np.int64]:
 def _combine(columns: Sequence[ValueColumn]) -> tuple[Codes, list[tuple[Any, ...]]]:
     """Codes for the distinct combinations of several columns, and the combinations."""
     varying = [column for column in columns if len(column.values) > 1 or column.is_null.any()]
-    if len(varying) == 1 and not len(columns[0].codes) == 0:
+    if len(varying) == 1 and len(columns[0].codes):
         column = varying[0]
         positions = np.arange(-1, len(column.values), dtype=np.int32)
         meanings = [

@@ -62,7 +62,8 @@ def load_pseudonymiser(secrets_dir: Path) -> Pseudonymiser:
 
 
 def _create_key(path: Path) -> None:
-    """Writes the key under a temporary name and links it, so that a second process never reads half a key nor replaces one."""
+    """Writes the key under a temporary name and links it, so that a second process never reads half a key nor
+    replaces one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{KEY_FILE}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

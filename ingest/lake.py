@@ -103,7 +103,8 @@ class Lake:
         return found
 
     def newest_receipts(self) -> dict[str, Receipt]:
-        """For each delivery the receipt with the greatest extraction time (then basis and name): the one that counts."""
+        """For each delivery the receipt with the greatest extraction time (then basis and name): the one that
+        counts."""
         newest: dict[str, Receipt] = {}
         for receipt in self.receipts():
             known = newest.get(receipt.delivery_id)
@@ -156,7 +157,8 @@ class Lake:
     # ------------------------------------------------------------------ writing
 
     def open_for_writing(self, key_id: str) -> None:
-        """Makes the lake, or checks that its pseudonyms were made with the key in use, and removes what a killed run left.
+        """Makes the lake, or checks that its pseudonyms were made with the key in use, and removes what a killed run
+        left.
 
         Raises: `KeyMismatch` where the key differs: one pupil would get two identities.
         """

@@ -1,6 +1,7 @@
 """From the landing folder to the lake: what is new, feed by feed, and what became of it.
 
-Kept light to import: a run with nothing new ends here, so whatever reads files is imported only once there is a file to read.
+Kept light to import: a run with nothing new ends here, so whatever reads files is imported only once there is a file
+to read.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class NewFile:
 
 @dataclass(frozen=True)
 class Survey:
-    """What lies in the landing folder: `new` files by feed (and `unrecognised`), the number `seen` before, and of those the `refused`."""
+    """What lies in the landing folder: `new` files by feed (and `unrecognised`), the number `seen` before, and of
+    those the `refused`."""
 
     new: dict[str, tuple[NewFile, ...]]
     seen: int
@@ -126,8 +128,8 @@ def survey(settings: Settings) -> Survey:
 def ingest_feed(settings: Settings, feed: str, survey: Survey, progress: Progress | None = None) -> FeedReport:
     """Takes a feed's new files into the lake; a bad file is recorded as a refusal and stops nothing.
 
-    Parameters: `feed`, one of `FEEDS` (`schools` takes GIAS links as well) or `unrecognised`; `survey`, what `survey` returned;
-    `progress`, called with (files done, files in all, file name).
+    Parameters: `feed`, one of `FEEDS` (`schools` takes GIAS links as well) or `unrecognised`; `survey`, what `survey`
+    returned; `progress`, called with (files done, files in all, file name).
     Raises: `ingest.keys.KeyMismatch` where the lake was built with another pseudonym key.
     """
     files = survey.new.get(feed, ())
@@ -141,14 +143,12 @@ def ingest_feed(settings: Settings, feed: str, survey: Survey, progress: Progres
     lake = Lake(settings)
     lake.open_for_writing(load_pseudonymiser(settings.secrets_dir).key_id)
     seen = _Seen.load(settings)
-    done = 0
-    for landed, result in _results(settings, files):
+    for done, (landed, result) in enumerate(_results(settings, files), start=1):
         if isinstance(result, str):
             report.refused.append(_refuse(settings, lake, landed, feed, result))
         else:
             report.deliveries += result
         seen.note(landed, "refused" if isinstance(result, str) else "taken")
-        done += 1
         if progress is not None:
             progress(done, len(files), Path(landed.path).name)
     seen.save(settings)
@@ -240,7 +240,8 @@ def _feed_of(landing: Path, landed: NewFile) -> str:
 
 
 class _Seen:
-    """Files as they were when they were last ingested. Disposable: without it every file is opened again and nothing changes."""
+    """Files as they were when they were last ingested. Disposable: without it every file is opened again and nothing
+    changes."""
 
     def __init__(self, stamp: str, files: dict[str, list[Any]]) -> None:
         self._stamp = stamp
@@ -276,7 +277,7 @@ def _printable(path: str) -> str:
 
 
 def _stamp(settings: Settings) -> str:
-    """Changes with the lake, the key, the contracts, the registry's scales and the parser: then every file is judged again."""
+    """Changes with the lake, key, contracts, registry's scales and parser: then every file is judged again."""
     room = Path(__file__).parent
     sources = [
         settings.lake_dir / "LAKE.json",
@@ -312,7 +313,8 @@ def _results(settings: Settings, files: tuple[NewFile, ...]) -> Iterator[tuple[N
 
 
 def _pooled(settings: Settings, files: list[NewFile]) -> Iterator[tuple[NewFile, list[DeliverySummary] | str]]:
-    """Through a pool of processes; when one dies, the files it may have held go one by one, and the one that kills again is refused."""
+    """Through a pool of processes; when one dies, the files it may have held go one by one, and the one that kills
+    again is refused."""
     suspects: list[NewFile] = []
     with ProcessPoolExecutor(settings.ingest_workers, mp_context=get_context("spawn")) as pool:
         pending: dict[Future[list[list[DeliverySummary] | str]], list[NewFile]] = {
@@ -374,6 +376,9 @@ def _ingest_batch(settings: Settings, files: list[NewFile]) -> list[list[Deliver
             results.append(f"{name}: the file went away while it was read; land it again.")
         except PermissionError:
             results.append(f"{name}: the file may not be read; give this user the right to read it.")
+        except (ValueError, ArithmeticError, LookupError, OSError) as error:
+            # What no check foresaw must not stop the good files; an error's message may hold values, its type does not.
+            results.append(f"{name}: the file could not be judged ({type(error).__name__}); send it with a report.")
         except MemoryError:
             results.append(f"{name}: the file is too large for the memory of this machine; send it in smaller parts.")
     return results

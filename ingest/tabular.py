@@ -1,7 +1,7 @@
 """Tables as they come, every cell a text: CSV, TSV and XLSX, behind one interface.
 
-Columns are held as their distinct texts and an index a row, because registers repeat a few thousand texts over millions of rows:
-whatever is asked of a cell is asked once of each distinct text.
+Columns are held as their distinct texts and an index a row, because registers repeat a few thousand texts over
+millions of rows: whatever is asked of a cell is asked once of each distinct text.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table of texts. `lines` holds each row's first physical line (1 = the first of the file); `ragged`, rows that do not fit
-    the header, as (line, raw text). `rows_read` counts both."""
+    """A table of texts.
+
+    `lines` holds each row's first physical line (1 = the first of the file); `ragged`, rows that do not fit the header,
+    as (line, raw text). `rows_read` counts both.
+    """
 
     header: tuple[str, ...]
     columns: tuple[TextColumn, ...]
@@ -58,8 +61,10 @@ class TextTable:
 def read_table(path: Path, scratch: Path) -> TextTable:
     """Reads a file as a table of texts.
 
-    Parameters: `path`, CSV, TSV or XLSX, the text ones also gzipped; `scratch`, a folder for what does not fit in memory.
-    Raises: `FileRefused` for a file that is empty, binary, damaged, cut off inside a row, or has a header naming a column twice.
+    Parameters: `path`, CSV, TSV or XLSX, the text ones also gzipped; `scratch`, a folder for what does not fit in
+    memory.
+    Raises: `FileRefused` for a file that is empty, binary, damaged, cut off inside a row, or has a header naming a
+    column twice.
     """
     if is_workbook(path):
         return _read_workbook(path)
@@ -74,7 +79,8 @@ def delimiter_of(header: str) -> str:
 
 
 def read_header(head: str, name: str) -> tuple[int, tuple[str, ...]]:
-    """The header of a text: its line number (blank lines may stand before it) and its fields. Raises `FileRefused` without one."""
+    """The header of a text: its line number (blank lines may stand before it) and its fields. Raises `FileRefused`
+    without one."""
     records = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter_of(head.partition("\n")[0]))
     try:
         for record in records:
@@ -103,7 +109,7 @@ def _checked_header(fields: Iterable[str], name: str, line: int) -> tuple[str, .
 
 
 def _read_fast(text: DecodedText, delimiter: str, name: str) -> TextTable | None:
-    """The whole text through Arrow, where every physical line is one row of the header's width; None where that is not so."""
+    """The whole text through Arrow, if every physical line is one row of the header's width; else None."""
     first = text.first_line()
     if not first.strip() or first.count('"') % 2 or first.endswith(delimiter):
         return None

@@ -21,7 +21,8 @@ class UpnStatus(StrEnum):
 
 
 def check_letter(body: str) -> str:
-    """The check letter of characters 2 to 13: their weighted sum (weights 2 to 13) modulo 23, in the alphabet without I, O, S.
+    """The check letter of characters 2 to 13: their weighted sum (weights 2 to 13) modulo 23, in the alphabet without
+    I, O, S.
 
     Parameters: `body`, twelve characters, digits but for the last, which may be a letter (a temporary UPN).
     Raises: `ValueError` for any other shape.

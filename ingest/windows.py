@@ -14,7 +14,8 @@ Extent = Literal["whole_school", "pupils_in_file"]
 class RegisterDelivery:
     """A register file as the replacement rule sees it.
 
-    `window_from` and `window_to` are inclusive; `pupils` holds the number of distinct pupils named for each day that has rows.
+    `window_from` and `window_to` are inclusive; `pupils` holds the number of distinct pupils named for each day that
+    has rows.
     """
 
     delivery_id: str
@@ -50,8 +51,8 @@ class Hold:
     def sentence(self) -> str:
         """Why it is held, and how to apply it."""
         return (
-            f"It names {self.pupil_days} of the {self.superseded_pupil_days} pupil-days that it would replace; send the whole "
-            f"register again, or apply it with 'accept --partial {self.delivery_id}'."
+            f"It names {self.pupil_days} of the {self.superseded_pupil_days} pupil-days that it would replace; "
+            f"send the whole register again, or apply it with 'accept --partial {self.delivery_id}'."
         )
 
 
@@ -70,10 +71,11 @@ class _Day:
 
 
 def resolve_windows(deliveries: Iterable[RegisterDelivery], whole_school_share_percent: int | float) -> Resolution:
-    """Walks each school's deliveries from oldest to newest extract (ties by content hash) and lets each replace its window.
+    """Walks each school's deliveries from oldest to newest extract and lets each replace its window.
 
-    A whole-school file whose pupil-days, on the days of its window that another file owns, are under `whole_school_share_percent` of
-    that file's is held and replaces nothing, unless it was accepted. The answer depends on the set of deliveries alone.
+    Ties break on the content hash. A whole-school file whose pupil-days, on the days of its window that another file
+    owns, are under `whole_school_share_percent` of that file's is held and replaces nothing, unless it was accepted.
+    The answer depends on the set of deliveries alone.
     """
     days: dict[tuple[str, date], _Day] = {}
     held: list[Hold] = []

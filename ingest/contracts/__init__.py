@@ -29,7 +29,8 @@ class ContractError(ValueError):
 class Column:
     """One column: its name in the lake, what it may be called, its type and what happens to its values.
 
-    `policy` is `keep`, `pseudonymise` (kept in the restricted lake, known to figures by its keyed hash alone) or `original_only`.
+    `policy` is `keep`, `pseudonymise` (kept in the restricted lake, known to figures by its keyed hash alone) or
+    `original_only`.
     """
 
     name: str
@@ -123,9 +124,9 @@ def _load(folder: Path, as_of: date | None) -> Contract:
 def build_contract(base: dict[str, Any], diffs: list[dict[str, Any]]) -> Contract:
     """Applies dated changes to a base, oldest first.
 
-    Parameters: `base`, a contract as in `base.yml`; `diffs`, contents of `YYYY-MM-DD.diff.yml`: a date and changes with `op`
-    (add, modify, rename, remove) and `what` (column, rule, code). A renamed column keeps its old name as an alias; a removed
-    code stays known, with its last day.
+    Parameters: `base`, a contract as in `base.yml`; `diffs`, contents of `YYYY-MM-DD.diff.yml`: a date and changes
+    with `op` (add, modify, rename, remove) and `what` (column, rule, code). A renamed column keeps its old name as an
+    alias; a removed code stays known, with its last day.
     Raises: `ContractError` for an unknown operation, a change to what is not there, or a rule id that no rule has.
     """
     data = copy.deepcopy(base)
