@@ -1,0 +1,82 @@
+"""Commands that serve until they are stopped: dashboard, dagster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ingest.settings import Settings
+from orchestration.commands.common import Home, with_home
+from orchestration.errors import ChainError
+
+LOCAL = "127.0.0.1"
+TIERS = ("public", "leaders", "pupils")
+
+
+@click.command()
+@click.option("--tier", type=click.Choice(TIERS), default="public", show_default=True)
+@click.option("--port", type=int, default=8501, show_default=True)
+@with_home
+def dashboard(home: Home, tier: str, port: int) -> None:
+    """Serve the dashboard on this machine, at one tier."""
+    serve_dashboard(home.settings(), tier, port)
+
+
+@click.command()
+@click.option("--port", type=int, default=3000, show_default=True)
+@with_home
+def dagster(home: Home, port: int) -> None:
+    """Serve Dagster's web pages and its daemon (schedule and sensor) on this machine."""
+    from orchestration.dbt_runner import settings_environment
+    from orchestration.runner import prepare_dagster_home
+
+    settings = home.settings()
+    settings.landing_dir.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
+    click.echo(f"Dagster: http://{LOCAL}:{port}", err=True)
+    become(
+        [
+            *(str(Path(sys.executable).with_name("dagster")), "dev", "-m", "orchestration.definitions"),
+            *("--host", LOCAL, "--port", str(port)),
+        ],
+        settings_environment(settings),
+    )
+
+
+def serve_dashboard(settings: Settings, tier: str, port: int = 8501) -> None:
+    """Becomes the dashboard's server, so that a signal reaches it and nothing is left behind."""
+    import dashboard as package
+    from orchestration.dbt_runner import settings_environment
+
+    app = Path(str(package.__file__)).with_name("app.py")
+    if not app.is_file():
+        raise ChainError(f"The dashboard's page {app} is missing; install everypupil again.")
+    click.echo(f"Dashboard ({tier}): http://{LOCAL}:{port}", err=True)
+    become(dashboard_arguments(app, port), settings_environment(settings) | {"EVERYPUPIL_TIER": tier})
+
+
+def dashboard_arguments(app: Path, port: int) -> list[str]:
+    """The command line of the dashboard's server: this machine only, no browser opened, no usage statistics, nothing
+    watched.
+    """
+    options = {
+        "server.headless": "true",
+        "server.address": LOCAL,
+        "server.port": str(port),
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return [sys.executable, "-m", "streamlit", "run", str(app), *flags]
+
+
+def become(arguments: list[str], environment: dict[str, str]) -> None:
+    """Replaces this process by another program."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(arguments[0], arguments, {**os.environ, **environment})

@@ -1,0 +1,125 @@
+"""How a run ended, put into `LAST_RUN.json` whoever started it: the command line, the schedule or the sensor."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ingest.settings import Settings
+from orchestration.dbt_runner import STEPS, step_folder
+from orchestration.errors import ChainError, DataRefused, GateBroken, first_line
+from orchestration.last_run import LastRun, Outcome, exit_code_of, now, write_last_run
+from orchestration.releases import current_id, read_manifest
+from quality.dbt_results import read_dbt_results
+from quality.results import BrokenGateError
+
+
+def conclude_published(settings: Settings, run_id: str, started_at: str, release_id: str) -> LastRun:
+    """Records a published run; a file refused since the release before it is named, and makes the exit code 1."""
+    manifest = read_manifest(settings, release_id)
+    refused = new_refusals(settings, manifest)
+    sentence = f"Published release {release_id}. {manifest['coverage_sentence']}"
+    if refused:
+        named = "; ".join(f"{row['file_name']}: {row['sentence']}" for row in refused[:5])
+        sentence = f"Published release {release_id} without {len(refused)} refused file(s): {named}"
+    run = LastRun(
+        run_id=run_id,
+        started_at=started_at,
+        finished_at=now(),
+        outcome="published",
+        exit_code=exit_code_of("published", len(refused)),
+        sentence=sentence,
+        refused_files=refused,
+        release_id=release_id,
+    )
+    write_last_run(settings, run)
+    return run
+
+
+def new_refusals(settings: Settings, manifest: dict[str, Any]) -> list[dict[str, str]]:
+    """The refused files that the release before this one did not name yet."""
+    told: set[str] = set()
+    previous = manifest["previous_release"]
+    if previous and (settings.releases_dir / previous).is_dir():
+        told = {row["refusal_id"] for row in read_manifest(settings, previous)["refused_files"]}
+    return [
+        {"file_name": row["file_name"], "sentence": row["sentence"]}
+        for row in manifest["refused_files"]
+        if row["refusal_id"] not in told
+    ]
+
+
+def conclude_failed(settings: Settings, run_id: str, started_at: str, error: BaseException) -> LastRun:
+    """Records a run that published nothing: refused by the data, by a broken gate, or failed."""
+    outcome, failures, sentence = explain(settings, run_id, error)
+    run = LastRun(
+        run_id=run_id,
+        started_at=started_at,
+        finished_at=now(),
+        outcome=outcome,
+        exit_code=exit_code_of(outcome, 0),
+        sentence=sentence,
+        failures=failures,
+        release_id=current_id(settings),
+    )
+    write_last_run(settings, run)
+    return run
+
+
+def explain(settings: Settings, run_id: str, error: BaseException) -> tuple[Outcome, list[dict[str, Any]], str]:
+    """What an error means: the outcome, what refused (counts only), and one sentence."""
+    gate = _gate_failures(settings, run_id)
+    if isinstance(error, GateBroken) or (gate is not None and gate[0] == "broken"):
+        return "gate_broken", [], str(error) if isinstance(error, GateBroken) else (gate or ("", [], ""))[2]
+    if gate is not None and gate[0] == "refused":
+        return "refused", gate[1], gate[2]
+    if isinstance(error, DataRefused):
+        return "refused", [], str(error)
+    if type(error).__name__ == "DagsterDbtCliRuntimeError":
+        return _dbt_failures(settings)
+    if isinstance(error, ChainError):
+        return "failed", [], str(error)
+    return "failed", [], f"The run failed ({type(error).__name__}: {first_line(error)}); the old release stands."
+
+
+def _gate_failures(settings: Settings, run_id: str) -> tuple[str, list[dict[str, Any]], str] | None:
+    path = settings.quality_dir / run_id / "gate.json"
+    if not path.exists():
+        return None
+    report = json.loads(path.read_text(encoding="utf-8"))
+    summed: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in report["results"]:
+        if not row["success"] and row["severity"] == "critical":
+            entry = summed.setdefault(
+                (row["rule_id"], row["table"]),
+                {"rule_id": row["rule_id"], "table": row["table"], "n_failing": 0, "sentence": row["sentence"]},
+            )
+            entry["n_failing"] += row["n_failing"]
+    return report["outcome"], list(summed.values()), str(report["sentence"])
+
+
+def _dbt_failures(settings: Settings) -> tuple[Outcome, list[dict[str, Any]], str]:
+    """What dbt refused, or that it could not run."""
+    paths = [path for step in STEPS if (path := step_folder(settings, step) / "run_results.json").is_file()]
+    try:
+        results = read_dbt_results(paths)
+    except BrokenGateError as error:
+        return (
+            "failed",
+            [],
+            f"{str(error).rstrip('.')}; its log is under {settings.state_dir / 'dbt'}, the old release stands.",
+        )
+    failures = [
+        {"rule_id": row.rule_id, "table": row.table, "n_failing": row.n_failing, "sentence": row.sentence}
+        for row in results
+        if not row.success and row.severity == "critical"
+    ]
+    if not failures:
+        return "failed", [], f"dbt failed before it built anything; its log is under {settings.state_dir / 'dbt'}."
+    named = ", ".join(f"{row['rule_id']} on {row['table']} ({row['n_failing']} rows)" for row in failures[:5])
+    more = f" and {len(failures) - 5} more" if len(failures) > 5 else ""
+    return (
+        "refused",
+        failures,
+        f"Refused by dbt: {named}{more}; mend what they name and run again, the old release stands.",
+    )

@@ -1,0 +1,245 @@
+"""The assets that are not dbt's: feeds, catalogue, fits, disclosure, the gate and publishing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from ingest.catalogue import write_catalogue
+from ingest.pipeline import ingest_feed, survey
+from orchestration import progress
+from orchestration.chain_run import ChainRun
+from orchestration.conclusion import conclude_published
+from orchestration.dbt_assets import CATALOGUE, DISCLOSURE, FITS, OWNERS
+from orchestration.dbt_runner import settings_environment
+from orchestration.errors import ChainError, DataRefused, GateBroken
+from orchestration.fingerprint import RunInput, run_input
+from orchestration.fits import write_fits
+from orchestration.publish import publish
+from orchestration.warehouse import open_warehouse
+from quality.disclosure import write_pattern
+
+FEEDS = {
+    "schools": "Establishments and their predecessor links, as GIAS publishes them.",
+    "calendar": "Which sessions each school was open for.",
+    "pupils": "Pupil lists: who was on roll, and with which characteristics, at each as-at date.",
+    "session_marks": "Attendance registers: one mark per pupil and session.",
+    "assessment_results": "Assessment results: one result per pupil, assessment, subject and date.",
+}
+GATE = dg.AssetKey(["quality", "gate"])
+RELEASE = dg.AssetKey(["releases", "current"])
+SUITES = ("raw", "marts", "exports", "reconciliation", "dbt")
+
+
+def feed_asset(feed: str, description: str) -> dg.AssetsDefinition:
+    """The asset of one feed: everything new in landing, judged row by row and taken into the lake."""
+
+    @dg.asset(key=["lake", feed], name=None, group_name="ingest", owners=OWNERS, description=description)
+    def take_feed(context: dg.AssetExecutionContext, chain: ChainRun) -> None:
+        settings = chain.settings
+        with progress.step(f"ingest {feed}"):
+            report = ingest_feed(settings, feed, survey(settings), progress.say)
+        context.add_output_metadata(
+            {
+                "files": report.n_files,
+                "rows_accepted": report.rows_accepted,
+                "rows_quarantined": report.rows_quarantined,
+                "files_refused": len(report.refusals),
+            }
+        )
+
+    return take_feed
+
+
+@dg.asset(
+    key=CATALOGUE,
+    deps=[dg.AssetKey(["lake", feed]) for feed in FEEDS],
+    group_name="ingest",
+    owners=OWNERS,
+    description="The lake as tables in the warehouse: deliveries, what is in force of each, and who is who.",
+)
+def catalogue(chain: ChainRun) -> None:
+    settings = chain.settings
+    inputs = run_input(settings, chain.day)
+    with progress.step("catalogue"), open_warehouse(settings) as connection:
+        write_catalogue(settings, connection)
+        connection.execute("CREATE OR REPLACE TABLE lake.run_input AS SELECT ? AS fingerprint", [inputs.fingerprint])
+
+
+def fits_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The multilevel models, over the aggregates of the first dbt step."""
+
+    @dg.asset(
+        key=FITS,
+        deps=deps,
+        group_name="fits",
+        owners=OWNERS,
+        description="Value-added models: coefficients, variances and each school's estimate with its interval.",
+    )
+    def fits(chain: ChainRun) -> None:
+        with progress.step("fits"), open_warehouse(chain.settings) as connection:
+            write_fits(connection, chain.registry)
+
+    return fits
+
+
+def disclosure_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """Which figures each tier may not see, over the marts."""
+
+    @dg.asset(
+        key=DISCLOSURE,
+        deps=deps,
+        group_name="disclosure",
+        owners=OWNERS,
+        description="Which cells are hidden from the public and leaders tiers, and by which rule.",
+    )
+    def pattern(chain: ChainRun) -> None:
+        with progress.step("disclosure"), open_warehouse(chain.settings) as connection:
+            write_pattern(connection, chain.registry)
+
+    return pattern
+
+
+def gate_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The gate: a child process judges the warehouse; each suite's verdict is a check, and a critical failure stops
+    publishing.
+    """
+    specs = [
+        dg.AssetCheckSpec(
+            name=check_name(suite, severity),
+            asset=GATE,
+            blocking=severity == "critical",
+            description=f"Every {severity} rule of suite {suite} holds.",
+        )
+        for suite in SUITES
+        for severity in ("critical", "warning")
+    ]
+
+    @dg.asset(
+        key=GATE,
+        deps=deps,
+        check_specs=specs,
+        group_name="quality",
+        owners=OWNERS,
+        description="Whether the warehouse may be published: expectations, reconciliation and dbt's tests.",
+    )
+    def gate(chain: ChainRun) -> Iterator[Any]:
+        with progress.step("gate"):
+            report = run_gate(chain)
+        yield dg.MaterializeResult(
+            metadata={"outcome": report["outcome"], "rules": len(report["results"])},
+            check_results=check_results(report["results"]),
+        )
+        if report["outcome"] != "passed":
+            raise DataRefused(report["sentence"])
+
+    return gate
+
+
+def check_name(suite: str, severity: str) -> str:
+    """The name of a suite's check in Dagster."""
+    return f"{suite}_{severity}"
+
+
+def check_results(results: Sequence[dict[str, Any]]) -> list[dg.AssetCheckResult]:
+    """The gate's results as Dagster's: one per suite and severity; metadata hold rules, tables, schools and counts
+    alone.
+    """
+    checks = []
+    for suite in SUITES:
+        for severity in ("critical", "warning"):
+            mine = [row for row in results if row["suite"] == suite and row["severity"] == severity]
+            failed = [row for row in mine if not row["success"]]
+            named = [
+                f"{row['rule_id']} {row['table']} {row['school'] or ''}: {row['n_failing']} of {row['n_rows']}"
+                for row in failed
+            ]
+            checks.append(
+                dg.AssetCheckResult(
+                    asset_key=GATE,
+                    check_name=check_name(suite, severity),
+                    passed=not failed,
+                    severity=dg.AssetCheckSeverity.ERROR if severity == "critical" else dg.AssetCheckSeverity.WARN,
+                    metadata={"results": len(mine), "failed": len(failed), "failing": "\n".join(named[:50])},
+                )
+            )
+    return checks
+
+
+def run_gate(chain: ChainRun) -> dict[str, Any]:
+    """Runs the gate as a child process and reads its verdict. Raises `GateBroken` where it could not judge."""
+    settings = chain.settings
+    done = subprocess.run(
+        [sys.executable, "-m", "quality.gate", "--home", str(settings.home), "--run-id", chain.run_id],
+        env={**os.environ, **settings_environment(settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = read_gate(chain)
+    if done.returncode not in (0, 3) or report["outcome"] == "broken":
+        raise GateBroken(str(report["sentence"]))
+    return report
+
+
+def read_gate(chain: ChainRun) -> dict[str, Any]:
+    """What the gate said of this very run. Raises `GateBroken` where it said nothing."""
+    path = chain.settings.quality_dir / chain.run_id / "gate.json"
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GateBroken(
+            f"The gate left no verdict for run {chain.run_id}, so nothing is published; use everypupil run."
+        ) from error
+    return report
+
+
+def release_asset() -> dg.AssetsDefinition:
+    """Publishing, which asks the gate's verdict of this run again: a run of this asset alone has none and publishes
+    nothing.
+    """
+
+    @dg.asset(
+        key=RELEASE,
+        deps=[GATE],
+        group_name="releases",
+        owners=OWNERS,
+        description="The release that every reader sees: three tiers of Parquet files, made current by rename.",
+    )
+    def current(context: dg.AssetExecutionContext, chain: ChainRun) -> None:
+        settings = chain.settings
+        report = read_gate(chain)
+        if report["outcome"] != "passed":
+            raise DataRefused(str(report["sentence"]))
+        inputs = run_input(settings, chain.day)
+        with progress.step("publish"), open_warehouse(settings) as connection:
+            check_built_from(connection.execute("SELECT fingerprint FROM lake.run_input").fetchone(), inputs)
+            release_id = publish(settings, connection, inputs, gate_counts(report["results"]))
+        context.add_output_metadata({"release_id": release_id})
+        conclude_published(settings, chain.run_id, chain.started_at, release_id)
+
+    return current
+
+
+def check_built_from(found: tuple[Any, ...] | None, inputs: RunInput) -> None:
+    """Raises `ChainError` where the warehouse was built from other inputs than the ones to be published."""
+    if found is None or found[0] != inputs.fingerprint:
+        raise ChainError(
+            "The warehouse was built from other inputs than the lake holds now; run everypupil run, the whole of it."
+        )
+
+
+def gate_counts(results: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many results the gate had, and how many of them failed or warn."""
+    failed = [row["severity"] for row in results if not row["success"]]
+    return {
+        "n_results": len(results),
+        "n_failed": failed.count("critical"),
+        "n_warnings": failed.count("warning"),
+    }
