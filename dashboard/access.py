@@ -11,6 +11,11 @@ from dashboard.reader import Release, connect_release
 from ingest.settings import Settings
 
 
+# The environment of a dashboard process: its tier, and for tier pupils the role that narrows it.
+TIER_VARIABLE = "EVERYPUPIL_DASHBOARD_TIER"
+ROLE_VARIABLE = "EVERYPUPIL_DASHBOARD_ROLE"
+
+
 class AccessError(PermissionError):
     """A role is unknown or may not do this; the message is one sentence."""
 

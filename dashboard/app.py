@@ -62,10 +62,7 @@ def _page(render: Callable[[Context], None]) -> Callable[[], None]:
 
 
 def _banners(context: Context) -> None:
-    st.html(
-        f'<p><span class="ep-phase">Beta</span>Everypupil is new, and your view of it helps us. '
-        f"{_TIER_WORDS[context.grant.tier]}</p>"
-    )
+    st.html(f'<p><b>Everypupil</b> <span class="ep-phase">Beta</span>{_TIER_WORDS[context.grant.tier]}</p>')
     last_run = context.last_run or {}
     outcome = str(last_run.get("outcome", ""))
     if outcome in _BAD_OUTCOMES:

@@ -12,14 +12,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import queries, wording
-from dashboard.access import Grant, connect_as, grant_of, role_of_tier
+from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, Grant, connect_as, grant_of, role_of_tier
 from dashboard.components.figure import Caption
 from dashboard.reader import Release, current_release_id, read_last_run
 from ingest.registry import Registry, load_registry
 from ingest.settings import Settings, load_settings
 
-TIER_VARIABLE = "EVERYPUPIL_DASHBOARD_TIER"
-ROLE_VARIABLE = "EVERYPUPIL_DASHBOARD_ROLE"
 SOURCE = "the schools' own records"
 
 
@@ -66,9 +64,12 @@ class Context:
 
     def topic(self, topic: str, measure_ids: list[str]) -> list[str]:
         """The measures of a topic, in the registry's order."""
+        return self.ordered([m for m in measure_ids if wording.topic_of(self.registry, m) == topic])
+
+    def ordered(self, measure_ids: list[str]) -> list[str]:
+        """Measures in the registry's order; those it no longer has come last."""
         order = [measure["measure_id"] for measure in self.registry.measures]
-        chosen = [measure for measure in measure_ids if wording.topic_of(self.registry, measure) == topic]
-        return sorted(chosen, key=lambda measure: order.index(measure) if measure in order else len(order))
+        return sorted(measure_ids, key=lambda measure: order.index(measure) if measure in order else len(order))
 
     @property
     def as_of(self) -> str:

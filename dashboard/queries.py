@@ -47,7 +47,7 @@ _COVERAGE = """
 SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, school_key
 """
 _ISSUES = """
-SELECT rule_id, severity, status, count(DISTINCT school_key) AS schools, sum(n_rows) AS n_rows,
+SELECT rule_id, severity, status, count(DISTINCT school_key) AS schools, CAST(sum(n_rows) AS BIGINT) AS n_rows,
        min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM query_table(?) GROUP BY rule_id, severity, status ORDER BY severity DESC, rule_id, status
 """

@@ -23,10 +23,10 @@ def with_unit(value: float, unit: str) -> str:
 
 
 def interval_words(low: Any, high: Any, unit: str) -> str:
-    """An interval in words, or that there is none."""
+    """An interval in words, or that there is none; the unit `points` is percentage points, without a % sign."""
     if wording.missing(low) or wording.missing(high):
         return "no interval"
-    places = 1 if unit == "percent" else 2
+    places = 1 if unit in ("percent", "points") else 2
     sign = "%" if unit == "percent" else ""
     return f"95% interval {wording.number(low, places)}{sign} to {wording.number(high, places)}{sign}"
 
@@ -55,13 +55,11 @@ def shown(row: Mapping[Any, Any], column: str = "value") -> bool:
 
 
 def gap_reading(row: Mapping[Any, Any]) -> str:
-    """Whether a gap's interval excludes zero, in words."""
+    """Whether a gap's interval excludes zero: `above zero`, `below zero` or `cannot tell`."""
     if not shown(row, "gap"):
         return CANNOT_TELL
     reading = against(row.get("ci_low"), row.get("ci_high"), 0.0)
-    return {"above": "interval above zero", "below": "interval below zero"}.get(
-        reading, "interval holds zero: cannot tell"
-    )
+    return f"{reading} zero" if reading != CANNOT_TELL else CANNOT_TELL
 
 
 def gap_sentence(row: Mapping[Any, Any], group: str, comparator: str, measure: str, unit: str) -> str:
@@ -71,22 +69,19 @@ def gap_sentence(row: Mapping[Any, Any], group: str, comparator: str, measure: s
             f"The gap between {group} and {comparator} is "
             f"{wording.STATUS_WORDS.get(str(row.get('status')), wording.STATUS_WORDS['x'])}."
         )
-    gap = float(row["gap"])
+    gap, low, high = float(row["gap"]), row.get("ci_low"), row.get("ci_high")
     places = 1 if unit == "percent" else 2
-    side = "lower" if gap > 0 else "higher"
     effect = row.get("effect_size")
-    effect_words = "" if wording.missing(effect) else f"; effect size {wording.number(float(str(effect)), 2)}"
-    low, high = row.get("ci_low"), row.get("ci_high")
-    interval = (
-        "no interval"
-        if wording.missing(low) or wording.missing(high)
-        else f"95% interval of the gap {wording.number(float(str(low)), places)} to "
-        f"{wording.number(float(str(high)), places)}"
-    )
+    size = wording.STATUS_WORDS["x"] if wording.missing(effect) else wording.number(float(str(effect)), 2)
+    interval = interval_words(low, high, "points" if unit == "percent" else unit)
+    verdict = {
+        "above zero": f"the interval is above zero: {group} is lower",
+        "below zero": f"the interval is below zero: {group} is higher",
+    }.get(gap_reading(row), "the interval holds zero, so we cannot tell")
     return (
-        f"{measure} of {group} is {wording.number(abs(gap), places)} {unit_words(unit)} {side} than of {comparator} "
-        f"({interval}{effect_words}; n = {row['n_group']:,} and {row['n_comparator']:,}). "
-        f"{gap_reading(row).capitalize()}."
+        f"{measure} is {with_unit(float(row['value_group']), unit)} for {group} (n = {row['n_group']:,}) and "
+        f"{with_unit(float(row['value_comparator']), unit)} for {comparator} (n = {row['n_comparator']:,}). "
+        f"Gap {wording.number(gap, places)} {unit_words(unit)} ({interval}), effect size {size}; {verdict}."
     )
 
 

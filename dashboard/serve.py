@@ -8,8 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from dashboard.access import role_of_tier
-from dashboard.context import ROLE_VARIABLE, TIER_VARIABLE
+from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, role_of_tier
 from ingest.settings import Settings
 
 APP = Path(__file__).resolve().parent / "app.py"

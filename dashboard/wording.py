@@ -75,6 +75,9 @@ _LABELS = {
     "academic_year": "Academic year",
     "ci_high": "95% interval, to",
     "ci_low": "95% interval, from",
+    "interval": "95% interval",
+    "raw_interval": "Raw mean, 95% interval",
+    "shrunken_interval": "Shrunken estimate, 95% interval",
     "comparator": "Compared with",
     "coverage": "Coverage (% of expected data received)",
     "definition_version": "Definition version",
@@ -190,6 +193,8 @@ def decimals(column: str, unit: str | None) -> int:
     """Decimal places shown for a column of a measure with this unit."""
     if column in PERCENT_COLUMNS or (column in UNIT_FIGURES and unit == "percent"):
         return 1
+    if column in {"expected", "received"}:
+        return 0
     return 3 if column in {"var_school", "var_pupil", "icc", "deviance", "shrunken_se", "reliability"} else 2
 
 

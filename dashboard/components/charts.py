@@ -14,7 +14,7 @@ CHART_REASONS = {
     "interval_plot": "A point with its 95% interval: users must see how sure a figure is before they compare two, "
     "and a bar from zero hides differences that are small beside the figure itself.",
 }
-_ROW_HEIGHT = 26
+_ROW_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 56, 24
 
 
 def interval_plot(
@@ -44,13 +44,18 @@ def interval_plot(
     domain = _domain(
         [*shown["low"].dropna(), *shown["high"].dropna(), *shown["value"], *([] if reference is None else [reference])]
     )
-    x: dict[str, Any] = {"scale": alt.Scale(domain=domain, zero=False, nice=False), "title": axis_title}
+    x: dict[str, Any] = {
+        "scale": alt.Scale(domain=domain, zero=False, nice=False),
+        "title": axis_title,
+        "axis": alt.Axis(tickCount=6, labelOverlap=True),
+    }
     y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False, grid=True))
+    key_shown = present != [""]
     colour = alt.Color(
         "word:N",
         title=None,
         scale=alt.Scale(domain=present, range=[words[word] for word in present]),
-        legend=alt.Legend(columns=1, labelLimit=600) if len(present) > 1 or present != [""] else None,
+        legend=alt.Legend(columns=1, labelLimit=600) if key_shown else None,
     )
     shape = alt.Shape("word:N", title=None, scale=alt.Scale(domain=present, range=[shapes[word] for word in present]))
     base = alt.Chart(shown)
@@ -76,9 +81,9 @@ def interval_plot(
             ],
         )
     )
-    chart: alt.LayerChart = alt.layer(*layers)
-    chart = chart.properties(height=_ROW_HEIGHT * len(order) + 10)
-    styled: alt.LayerChart = chart.configure(**palette.chart_style())
+    # The page fits axis and key into the height, so they are counted here.
+    height = _ROW_HEIGHT * len(order) + _AXIS_HEIGHT + (_KEY_HEIGHT * len(present) if key_shown else 0)
+    styled: alt.LayerChart = alt.layer(*layers).properties(height=height).configure(**palette.chart_style())
     return styled
 
 

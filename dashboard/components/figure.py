@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -50,13 +51,17 @@ class Table:
     """The rows of a figure.
 
     Parameters: `frame`, the rows as the release has them (they are what is downloaded); `columns`, the ones shown, in
-    order; `headings`, words for a column where the usual ones do not do; `unit`, the measure's unit.
+    order; `headings`, words for a column where the usual ones do not do; `unit`, the measure's unit;
+    `intervals`, shown columns that are made of two (from, to); `difference`, whether those are of a difference,
+    which has no % sign.
     """
 
     frame: pd.DataFrame
     columns: tuple[str, ...]
     unit: str | None = None
     headings: dict[str, str] | None = None
+    intervals: dict[str, tuple[str, str]] | None = None
+    difference: bool = False
 
     def cells(self) -> list[list[str]]:
         """The table as text: status words in the place of figures that are not shown, never a blank."""
@@ -64,12 +69,26 @@ class Table:
         for record in self.frame.to_dict("records"):
             status = record.get("status")
             text = None if wording.missing(status) else str(status)
-            row = [
-                wording.cell_text(column, wording.plain(_python(record[str(column)])), text, self.unit)
-                for column in self.columns
-            ]
+            row = [self._cell(column, record, text) for column in self.columns]
             rows.append([cell if cell.strip() else wording.STATUS_WORDS["x"] for cell in row])
         return rows
+
+    def _cell(self, column: str, record: Mapping[Any, Any], status: str | None) -> str:
+        ends = (self.intervals or {}).get(column)
+        if ends is None:
+            return wording.cell_text(column, wording.plain(_python(record[column])), status, self.unit)
+        low, high = (_python(record[end]) for end in ends)
+        letter = wording.status_of(ends[0], low, status) or wording.status_of(ends[1], high, status)
+        if letter is not None:
+            return wording.STATUS_WORDS[letter]
+        unit = None if self.difference else self.unit
+        places = wording.decimals(ends[0], self.unit)
+        sign = "%" if unit == "percent" and places == 1 else ""
+        return f"{wording.number(float(str(low)), places)}{sign} to {wording.number(float(str(high)), places)}{sign}"
+
+    def is_number(self, column: str) -> bool:
+        """Whether a column is set to the right, as numbers are."""
+        return column in (self.intervals or {}) or pd.api.types.is_numeric_dtype(self.frame[column])
 
     def heading(self, column: str) -> str:
         return (self.headings or {}).get(column) or wording.label(column)
@@ -134,7 +153,7 @@ def check_figure(title: str, takeaway: str, alt_text: str, caption: Caption, tab
 
 def html_table(table: Table, caption: str) -> str:
     """The table as HTML with a caption, column headings and a row heading, in a box that scrolls by keyboard too."""
-    numeric = {column for column in table.columns if pd.api.types.is_numeric_dtype(table.frame[column])}
+    numeric = {column for column in table.columns if table.is_number(column)}
     head = "".join(f'<th scope="col"{_right(c in numeric)}>{html.escape(table.heading(c))}</th>' for c in table.columns)
     body = []
     for cells in table.cells():

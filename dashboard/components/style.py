@@ -14,13 +14,16 @@ _STYLE = """
 .ep-table th, .ep-table td { text-align: left; padding: 0.4rem 0.8rem 0.4rem 0;
   border-bottom: 1px solid #B1B4B6; vertical-align: top; }
 .ep-table th[scope=row] { font-weight: 400; min-width: 9rem; }
-.ep-table thead th { font-weight: 600; }
+.ep-table thead th { font-weight: 600; vertical-align: bottom; }
 .ep-table .ep-number { text-align: right; font-variant-numeric: tabular-nums; }
 .ep-caption { color: #3D3D3D; font-size: 0.95rem; border-left: 4px solid #B1B4B6;
   padding-left: 0.75rem; overflow-wrap: anywhere; }
 .ep-phase { display: inline-block; background: #12436D; color: #FFFFFF; padding: 0.1rem 0.5rem;
   font-weight: 600; margin-right: 0.5rem; }
 .ep-sums { font-family: inherit; font-size: 1rem; line-height: 1.7; overflow-wrap: anywhere; }
+.ep-terms th[scope=row] { width: 12rem; }
+.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
+@media (min-width: 800px) { .stMainBlockContainer { padding-left: 2.5rem; padding-right: 2.5rem; } }
 </style>
 """
 

@@ -108,9 +108,10 @@ def _by_school(
         caption=context.caption(definition["measure_id"], place, f"{year}, {wording.period_name(period).lower()}"),
         table=Table(
             frame,
-            ("school_name", "phase", "n", "value", "ci_low", "ci_high", "reading", "coverage", "status"),
+            ("school_name", "phase", "n", "value", "interval", "reading", "coverage", "status"),
             unit,
             {"reading": "Against all schools", "coverage": "Coverage (%)"},
+            {"interval": ("ci_low", "ci_high")},
         ),
         chart=chart,
     )
@@ -135,9 +136,7 @@ def _by_group(
         frame = with_schools(context, frame, "unit_code")
         frame = frame[frame["urn"] == place]
     if frame.empty:
-        paragraph(
-            f"This release has no figures by {places and dimension_words(context, dimension)} for {places[place]}."
-        )
+        paragraph(f"This release has no figures by {dimension_words(context, dimension)} for {places[place]}.")
         return
     frame = frame.copy()
     frame["group_name"] = [wording.group_name(context.registry, dimension, value) for value in frame["group_value"]]
@@ -161,9 +160,10 @@ def _by_group(
         ),
         table=Table(
             frame,
-            ("group_name", "n", "value", "ci_low", "ci_high", "coverage", "status"),
+            ("group_name", "n", "value", "interval", "coverage", "status"),
             unit,
             {"coverage": "Coverage (%)"},
+            {"interval": ("ci_low", "ci_high")},
         ),
         chart=interval_plot(
             points(frame, "group_name", unit, None),

@@ -60,15 +60,12 @@ def _gate(context: Context) -> None:
 def _files(context: Context) -> None:
     held = context.release.manifest.get("held") or []
     refused = context.release.manifest.get("refused_files") or []
-    st.header("Files refused or held", anchor=False)
     if not held and not refused:
+        st.header("No file refused, none held", anchor=False)
         paragraph("No file was refused and none is held.")
         return
-    paragraph(
-        f"{len(refused)} refused, {len(held)} held. A held file waits for someone to accept it; its rows are "
-        "in no figure."
-    )
     if context.grant.tier == "public":
+        st.header(f"Files: {len(refused)} refused, {len(held)} held", anchor=False)
         paragraph("The names of these files are shown to leaders only.")
         return
     rows = [
@@ -92,12 +89,17 @@ def _files(context: Context) -> None:
     figure(
         key="files",
         title=title_of(f"Files: {len(refused)} refused, {len(held)} held"),
-        takeaway="Mend a refused file where it was made and deliver it again; accept a held file if it is right.",
+        takeaway="Mend a refused file where it was made and deliver it again. A held file waits for someone to "
+        "accept it; "
+        "its rows are in no figure.",
         alt_text="A table of refused and held files with reasons.",
         caption=_caption(context, "files refused or held", "every file delivered", f"up to {context.as_of}"),
         table=Table(pd.DataFrame(rows), ("file_name", "feed", "state", "reason")),
-        level=3,
     )
+
+
+def _day(value: object) -> str:
+    return wording.STATUS_WORDS["x"] if wording.missing(value) or pd.isna(str(value)) else wording.day(str(value))
 
 
 def _entry(item: object, *names: str) -> str:
@@ -116,6 +118,9 @@ def _issues(context: Context) -> None:
         paragraph("No open finding stands against the data of this release.")
         return
     total = int(frame["n_rows"].sum())
+    frame = frame.rename(columns={"status": "state"})
+    for column in ("first_seen", "last_seen"):
+        frame[column] = [_day(value) for value in frame[column]]
     figure(
         key="findings",
         title=title_of(f"{len(frame)} rules found something in {total:,} rows"),
@@ -124,7 +129,7 @@ def _issues(context: Context) -> None:
         alt_text="A table of rules with the number of rows and schools each concerns.",
         caption=_caption(context, "rows by rule", "every row delivered", f"up to {context.as_of}"),
         table=Table(
-            frame.rename(columns={"status": "state"}),
+            frame,
             ("rule_id", "severity", "state", "schools", "n_rows", "first_seen", "last_seen"),
         ),
     )

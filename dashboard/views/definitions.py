@@ -34,7 +34,8 @@ def render(context: Context) -> None:
     if measures.empty:
         paragraph("This release holds no definitions.")
         return
-    for measure in measures.to_dict("records"):
+    for measure_id in context.ordered(list(dict.fromkeys(measures["measure_id"]))):
+        measure = context.definition(measure_id)
         st.header(str(measure["name"]), anchor=False)
         terms = "".join(
             f"<tr><th scope='row'>{html.escape(_field(field))}</th><td>{html.escape(_value(measure, field))}</td></tr>"
@@ -46,9 +47,8 @@ def render(context: Context) -> None:
             f'class="ep-table"><table><caption>{html.escape(str(measure["name"]))}</caption><tbody>{terms}</tbody></table></div>'
         )
     st.header("Words in the place of a figure", anchor=False)
-    st.html(
-        f"<ul>{''.join(f'<li><b>{wording.STATUS_WORDS[k]}</b>: {html.escape(v)}</li>' for k, v in wording.STATUS_MEANINGS.items())}</ul>"
-    )
+    words = [f"<li><b>{wording.STATUS_WORDS[k]}</b>: {html.escape(v)}</li>" for k, v in wording.STATUS_MEANINGS.items()]
+    st.html(f"<ul>{''.join(words)}</ul>")
     st.header("Groups of pupils", anchor=False)
     items = [
         f"{group['name']} ({group['definition']})" + (f": {group['source']}" if group.get("source") else "")

@@ -15,7 +15,7 @@ from dashboard.components.filters import choose
 from dashboard.context import Context
 from dashboard.views.attendance import points, with_schools
 
-_COLUMNS = ("n_group", "n_comparator", "value_group", "value_comparator", "gap", "ci_low", "ci_high", "effect_size")
+_COLUMNS = ("n_group", "n_comparator", "value_group", "value_comparator", "gap", "interval", "effect_size")
 
 
 def render(context: Context) -> None:
@@ -81,7 +81,7 @@ def _show(
     whole: list[dict[Any, Any]] = [row for row in frame.to_dict("records") if row["level"] != "school"]
     if whole and readings.shown(whole[0], "gap"):
         size = f"{wording.number(float(whole[0]['gap']), 1 if unit == 'percent' else 2)} {readings.unit_words(unit)}"
-        kind = "no clear gap" if "holds zero" in readings.gap_reading(whole[0]) else f"gap of {size}"
+        kind = "no clear gap" if readings.gap_reading(whole[0]) == readings.CANNOT_TELL else f"gap of {size}"
         title = title_of(
             f"{name}: {dimension_word(context, dimension)}, {kind}",
             f"{dimension_word(context, dimension).capitalize()}: {kind}",
@@ -95,9 +95,9 @@ def _show(
             f"{readings.gap_sentence(whole[0] if whole else {'status': 'x'}, group, comparator, name, unit)}"
         )
     words = {
-        "interval above zero": palette.CATEGORIES[0],
-        "interval holds zero: cannot tell": palette.CATEGORIES[1],
-        "interval below zero": palette.CATEGORIES[2],
+        "above zero": palette.CATEGORIES[0],
+        "cannot tell": palette.CATEGORIES[1],
+        "below zero": palette.CATEGORIES[2],
     }
     unit_words = readings.unit_words(unit)
     figure(
@@ -115,13 +115,17 @@ def _show(
             unit,
             {
                 "school_name": "Place",
-                "n_group": f"n, {group}",
-                "n_comparator": f"n, {comparator}",
+                "n_group": "n, group",
+                "n_comparator": "n, comparator",
                 "value_group": group,
                 "value_comparator": comparator,
+                "interval": "95% interval",
                 "gap": f"Gap ({unit_words})",
                 "effect_size": "Effect size",
+                "reading": "Reading",
             },
+            {"interval": ("ci_low", "ci_high")},
+            True,
         ),
         chart=interval_plot(
             points(frame, "school_name", unit, "reading", ("gap", "ci_low", "ci_high")),

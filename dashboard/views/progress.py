@@ -29,7 +29,7 @@ def render(context: Context) -> None:
         "does not judge."
     )
     years = context.ask(queries.academic_years)
-    measures = {year: context.ask(queries.measure_ids, "progress_school", year) for year in years}
+    measures = {year: context.ordered(context.ask(queries.measure_ids, "progress_school", year)) for year in years}
     years = [year for year in years if measures[year]]
     if not years:
         st.info(
@@ -84,18 +84,27 @@ def _schools(context: Context, year: str, measure_id: str, frame: pd.DataFrame) 
                 "school_name",
                 "n",
                 "raw_mean",
-                "raw_ci_low",
-                "raw_ci_high",
+                "raw_interval",
                 "shrunken",
-                "shrunken_ci_low",
-                "shrunken_ci_high",
+                "shrunken_interval",
                 "reliability",
                 "probability_above",
                 "reading",
                 "status",
             ),
             unit,
-            {"reading": "Against the average of all schools"},
+            {
+                "reading": "Against the average",
+                "raw_mean": "Raw mean",
+                "shrunken": "Shrunken",
+                "probability_above": "Probability above 0",
+                "raw_interval": "Raw, 95% interval",
+                "shrunken_interval": "Shrunken, 95% interval",
+            },
+            {
+                "raw_interval": ("raw_ci_low", "raw_ci_high"),
+                "shrunken_interval": ("shrunken_ci_low", "shrunken_ci_high"),
+            },
         ),
         chart=interval_plot(
             points(frame, "school_name", unit, "reading", ("shrunken", "shrunken_ci_low", "shrunken_ci_high")),

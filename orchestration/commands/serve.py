@@ -10,7 +10,6 @@ import click
 
 from ingest.settings import Settings
 from orchestration.commands.common import Home, with_home
-from orchestration.errors import ChainError
 
 LOCAL = "127.0.0.1"
 TIERS = ("public", "leaders", "pupils")
@@ -48,31 +47,12 @@ def dagster(home: Home, port: int) -> None:
 
 def serve_dashboard(settings: Settings, tier: str, port: int = 8501) -> None:
     """Becomes the dashboard's server, so that a signal reaches it and nothing is left behind."""
-    import dashboard as package
+    from dashboard.serve import dashboard_command
     from orchestration.dbt_runner import settings_environment
 
-    app = Path(str(package.__file__)).with_name("app.py")
-    if not app.is_file():
-        raise ChainError(f"The dashboard's page {app} is missing; install everypupil again.")
+    command, environment = dashboard_command(settings, tier, port, LOCAL)
     click.echo(f"Dashboard ({tier}): http://{LOCAL}:{port}", err=True)
-    become(dashboard_arguments(app, port), settings_environment(settings) | {"EVERYPUPIL_TIER": tier})
-
-
-def dashboard_arguments(app: Path, port: int) -> list[str]:
-    """The command line of the dashboard's server: this machine only, no browser opened, no usage statistics, nothing
-    watched.
-    """
-    options = {
-        "server.headless": "true",
-        "server.address": LOCAL,
-        "server.port": str(port),
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "client.showErrorDetails": "none",
-        "client.toolbarMode": "viewer",
-    }
-    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", str(app), *flags]
+    become(command, environment | settings_environment(settings))
 
 
 def become(arguments: list[str], environment: dict[str, str]) -> None:
