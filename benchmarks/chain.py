@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from benchmarks.report import Missing, Row
 
 REGISTERS = "session_marks"
 GIGABYTE = 10**9
+EXTRACTED = re.compile(r"_(\d{8})T\d{6}$")
+ONE_DAY = re.compile(r"register_(\d{4}-\d{2}-\d{2})_\1_")
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,10 @@ def _trust(work: Path, trust: Trust, empty: Measurement | None) -> Iterator[Row 
         if empty is None:
             raise CommandFailed("the run of the smallest trust failed, so nothing can be net of it")
         landing = trust.write(folder)
-        night = hold_back_last_registers(landing, folder.with_name(folder.name + "-night"))
+        night = hold_back_a_night(landing, folder.with_name(folder.name + "-night"))
         whole_load = _yardstick(work, "load", str(landing))
         full = _run(home, landing)
-    except CommandFailed as error:
+    except (CommandFailed, LookupError) as error:
         for name in what.values():
             yield Missing(name, str(error).splitlines()[-1])
         return
@@ -132,23 +135,29 @@ def _yardstick(work: Path, action: str, *arguments: str) -> float:
     return measured.seconds - empty.seconds
 
 
-def hold_back_last_registers(landing: Path, aside: Path) -> list[tuple[Path, Path]]:
-    """Moves each school's newest register out of the landing folder. Returns (where it lies, where it belongs)."""
-    by_school: dict[Path, list[Path]] = defaultdict(list)
-    for path in (landing / REGISTERS).rglob("*.csv"):
-        by_school[path.parent].append(path)
-    if len(by_school) == 1:
-        only = next(iter(by_school.values()))
-        by_school = defaultdict(list)
-        for path in only:
-            by_school[path.with_name(path.name.split("_")[0])].append(path)
+def hold_back_a_night(landing: Path, aside: Path) -> list[tuple[Path, Path]]:
+    """Takes the newest night's registers, and whatever was extracted after them, out of the landing folder.
+
+    A night is a date of extraction at which every file is a register of one day (`register_<day>_<day>_<stamp>.csv`).
+    Returns (where it lies, where it belongs) of the night's files. Raises `LookupError` where no night is found.
+    """
+    by_night: dict[str, list[Path]] = defaultdict(list)
+    for path in landing.rglob("*.csv"):
+        stamp = EXTRACTED.search(path.stem)
+        if stamp:
+            by_night[stamp[1]].append(path)
+    nights = [night for night, files in by_night.items() if all(ONE_DAY.search(path.stem) for path in files)]
+    if not nights:
+        raise LookupError("no date in the landing folder at which nothing but registers of one day was extracted")
+    chosen = max(nights)
     moved = []
-    for files in by_school.values():
-        newest = max(files, key=lambda path: path.name)
-        target = aside / newest.relative_to(landing)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(newest, target)
-        moved.append((target, newest))
+    for night in (night for night in by_night if night >= chosen):
+        for path in by_night[night]:
+            target = aside / path.relative_to(landing)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, target)
+            if night == chosen:
+                moved.append((target, path))
     return moved
 
 
@@ -181,7 +190,7 @@ def _history(work: Path, empty: Measurement | None) -> Row:
     for trust in (DEMO_ONE_YEAR, DEMO_FIVE_YEARS):
         folder = work / f"history-{trust.years}"
         landing = trust.write(folder)
-        night = hold_back_last_registers(landing, work / f"history-{trust.years}-night")
+        night = hold_back_a_night(landing, work / f"history-{trust.years}-night")
         home = work / f"history-{trust.years}-home"
         _run(home, landing)
         _deliver(night)
@@ -215,7 +224,7 @@ def _workbook(what: str, home: Path, work: Path) -> Row:
     target = str(work / "school.xlsx")
     measured = run(
         everypupil(
-            *("--home", str(home), "export", "pack", "--as", "leaders", "--unit", str(first[0]["urn"])),
+            *("--home", str(home), "export", "school_pack", "--as", "leaders", "--unit", str(first[0]["urn"])),
             *("--format", "xlsx", "--out", target),
         )
     )
@@ -226,15 +235,17 @@ def _landing_to_lake(what: str, work: Path, landing: Path) -> Row:
     home = work / "lake-home"
     shutil.rmtree(home, ignore_errors=True)
     measured = run(python_module("benchmarks.landing_to_lake", str(home), str(landing), REGISTERS))
-    seconds = json.loads(measured.output.splitlines()[-1])["seconds"]
+    result = json.loads(measured.output.splitlines()[-1])
+    if not result["rows_accepted"]:
+        raise LookupError("no row of the registers was accepted, so there is nothing to time")
     shutil.rmtree(home, ignore_errors=True)
     loading = _yardstick(work, "load", str(landing), "--text", "--feed", REGISTERS)
     return Row(
         what,
-        seconds,
+        result["seconds"],
         "DuckDB loading the files as text",
         loading,
         2.5,
         peak_bytes=measured.peak_bytes,
-        note="in process",
+        note=f"in process; {result['rows_accepted']:,} of {result['rows_read']:,} rows accepted",
     )

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from ingest.pipeline import ingest_feed, survey
-
 from ingest.settings import load_settings
 
 
@@ -19,8 +18,9 @@ def main() -> None:
     home, landing, feed = sys.argv[1:4]
     settings = load_settings(Path(home), landing=Path(landing))
     started = time.perf_counter()
-    report = ingest_feed(settings, feed, survey(settings), lambda *_: None)
-    print(json.dumps({"seconds": time.perf_counter() - started, "report": str(report)[:500]}))
+    report = ingest_feed(settings, feed, survey(settings))
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "rows_read": report.rows_read, "rows_accepted": report.rows_accepted}))
 
 
 if __name__ == "__main__":
