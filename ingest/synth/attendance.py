@@ -200,7 +200,7 @@ def _absences(rng: np.random.Generator, days: Ints, roll: Roll, on_roll: Bools) 
     gap_after = np.diff(days, append=days[-1] + 10) > 4
     common = 0.18 * (weekday == 4) + 0.1 * (weekday == 0) + 0.3 * season + 0.3 * gap_after + rng.normal(0, 0.12, n_days)
     score = np.repeat(health + common.astype(np.float32), 2, axis=1)
-    score += np.float32(0.45) * rng.standard_normal(score.shape, dtype=np.float32)
+    score += np.float32(0.2) * rng.standard_normal(score.shape, dtype=np.float32)
     score[~on_roll] = -np.inf
     wanted = roll.rate * on_roll.sum(axis=1)
     count = np.floor(wanted + rng.random(n)).astype(np.int64)

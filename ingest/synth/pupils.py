@@ -271,9 +271,9 @@ def make_pupils(config: SynthConfig, schools: list[School], years: list[SchoolYe
 
     la, establishment, year, serial = _allocate_upns(first_school, cohort, schools, n_feeders=n // 500 + 20)
     joined_later = first_entry > begin + 45
-    temporary = joined_later & (rng.random(n) < 0.12)
+    temporary = joined_later & (rng.random(n) < 0.08)
     upn_from = np.where(temporary, first_entry + rng.integers(40, 160, n), 0)
-    has_upn = ~((rng.random(n) < 0.004) & (cohort >= years[-1].start - 1))
+    has_upn = ~((rng.random(n) < 0.02) & (cohort >= years[-1].start - 1))
     temporary_serial = np.cumsum(temporary) - 1
     temporary_upn = upns(la, 9000 + temporary_serial // 2300 % 1000, year, temporary_serial % 2300, temporary=True)
 
