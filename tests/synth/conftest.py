@@ -17,7 +17,8 @@ TRUST = SynthConfig(schools=10, pupils=3300, years=2, seed=7)
 
 @dataclass(frozen=True)
 class Trust:
-    """A trust on disk, and its extracts as tables: `register` (newest mark of each session), `pupil`, `result`, `calendar`."""
+    """A trust on disk, and its extracts as tables: `mark` (as delivered), `register` (the newest mark of each
+    session), `pupil`, `result`, `calendar`."""
 
     folder: Path
     report: SynthReport
@@ -37,7 +38,8 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
         star = "* exclude (LAESTAB)" if "LAESTAB" in header else "*"
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in header)
         connection.execute(
-            f"create table {table} as select {star}, split_part(filename, '/', -2) as laestab, right(filename, 19) as taken "
+            f"create table {table} as select {star}, split_part(filename, '/', -2) as laestab, "
+            f"right(filename, 19) as taken "
             f"from read_csv('{folder}/{feed}/*/*.csv', filename = true, auto_detect = false, header = true, "
             f"delim = ',', quote = '', escape = '', nullstr = '', columns = {{{columns}}})"
         )

@@ -11,7 +11,8 @@ from tests.synth.conftest import Trust
 
 def _pairs(trust: Trust, subject: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     rows = trust.sql.execute(
-        """select a.laestab, (a.Result::double - 100) / 15, (s.Result::double - 100) / 15, coalesce(p."Pupil Premium", 'N')
+        """select a.laestab, (a.Result::double - 100) / 15, (s.Result::double - 100) / 15,
+            coalesce(p."Pupil Premium", 'N')
         from result a join result s on s.laestab = a.laestab and s."Admission Number" = a."Admission Number"
             and s.Subject = a.Subject and s."Date" > a."Date" and s."Date"::date < a."Date"::date + 300
         left join pupil p on p.laestab = a.laestab and p."Admission Number" = a."Admission Number"
@@ -49,7 +50,8 @@ def test_disadvantaged_pupils_are_behind_and_fall_further_behind(trust: Trust, s
 
 def test_every_year_group_sits_both_tests_each_year_and_some_pupils_are_away(trust: Trust) -> None:
     rows = trust.sql.sql(
-        """select r.Assessment, r."Date", count(distinct p."Year Group"), avg(case when Result = 'A' then 1.0 else 0 end)
+        """select r.Assessment, r."Date", count(distinct p."Year Group"),
+            avg(case when Result = 'A' then 1.0 else 0 end)
         from result r join pupil p on p.laestab = r.laestab and p."Admission Number" = r."Admission Number"
             and p."As At Date" = case when r."Date" < '2025-08-01' then '2025-01-16' else '2026-01-15' end
         group by 1, 2"""

@@ -30,7 +30,8 @@ def test_the_published_rates_of_each_phase_come_out(trust: Trust, capsys: pytest
             select phase, laestab, "Admission Number", "Date" >= '2025-08-01' as is_last, sum(attended) as att,
                 sum(authorised) as auth, sum(unauthorised) as unauth, sum(case when Mark = 'I' then 1 else 0 end) as ill
             from register group by all)
-        select phase, is_last, count(*), 100 * sum(att) / sum(att + auth + unauth), 100 * sum(auth) / sum(att + auth + unauth),
+        select phase, is_last, count(*), 100 * sum(att) / sum(att + auth + unauth),
+            100 * sum(auth) / sum(att + auth + unauth),
             100 * sum(unauth) / sum(att + auth + unauth), 100 * sum(ill) / sum(att + auth + unauth),
             100 * avg(case when (auth + unauth) * 10 >= att + auth + unauth then 1 else 0 end),
             100 * avg(case when (auth + unauth) * 2 >= att + auth + unauth then 1 else 0 end)
@@ -91,7 +92,8 @@ def test_absence_comes_in_spells_that_keep_their_reason(trust: Trust) -> None:
                 max(case when Session = 'PM' then Mark end) pm from register where phase = 'Primary' group by all),
         ordered as (select *, lead(am) over (partition by laestab, a order by d) next_am from day)
         select avg(case when pm in ('I', 'M') then 1.0 else 0 end) filter (am = 'I'),
-            avg(case when next_am = 'I' then 1.0 else 0 end) filter (am = 'I'), avg(case when am = 'I' then 1.0 else 0 end)
+            avg(case when next_am = 'I' then 1.0 else 0 end) filter (am = 'I'),
+            avg(case when am = 'I' then 1.0 else 0 end)
         from ordered
         """
     ).fetchall()[0]
@@ -102,7 +104,8 @@ def test_absence_comes_in_spells_that_keep_their_reason(trust: Trust) -> None:
 def test_fridays_and_disadvantage_cost_attendance(trust: Trust) -> None:
     by_day = dict(
         trust.sql.sql(
-            """select isodow("Date"::date), 1.0 * sum(authorised + unauthorised) / sum(attended + authorised + unauthorised)
+            """select isodow("Date"::date),
+                1.0 * sum(authorised + unauthorised) / sum(attended + authorised + unauthorised)
             from register group by 1"""
         ).fetchall()
     )
@@ -112,7 +115,8 @@ def test_fridays_and_disadvantage_cost_attendance(trust: Trust) -> None:
         trust.sql.sql(
             """select p.pp, 1.0 * sum(authorised + unauthorised) / sum(attended + authorised + unauthorised)
             from register r join (select distinct laestab, "Admission Number" a, "Pupil Premium" pp from pupil
-                where "As At Date" = '2026-01-15') p on p.laestab = r.laestab and p.a = r."Admission Number" group by 1"""
+                where "As At Date" = '2026-01-15') p
+                on p.laestab = r.laestab and p.a = r."Admission Number" group by 1"""
         ).fetchall()
     )
     assert by_group["Y"] > 1.3 * by_group["N"]

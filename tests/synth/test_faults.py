@@ -25,7 +25,7 @@ NATURAL = {"PU-004", "SM-009"}
 
 @dataclass(frozen=True)
 class Taken:
-    """What ingest made of a trust with every fault: rows by rule of each delivery, and refusal sentences, both by path."""
+    """What ingest made of a trust with every fault: rows by rule, and refusal sentences, both by path."""
 
     settings: Settings
     planted: dict[str, PlantedFault]

@@ -80,7 +80,8 @@ def test_every_upn_is_valid_or_temporary_and_one_child_s(trust: Trust) -> None:
     statuses = {upn: upn_status(upn) for upn in found}
     assert set(statuses.values()) == {UpnStatus.VALID, UpnStatus.TEMPORARY}
     shared = trust.sql.sql(
-        """select UPN from pupil where UPN is not null group by 1 having count(distinct DOB || Surname || Forename) > 1"""
+        """select UPN from pupil where UPN is not null group by 1
+        having count(distinct DOB || Surname || Forename) > 1"""
     ).fetchall()
     assert shared == []
 
@@ -88,7 +89,8 @@ def test_every_upn_is_valid_or_temporary_and_one_child_s(trust: Trust) -> None:
 def test_temporary_upns_are_replaced_and_remembered(trust: Trust) -> None:
     (replaced,) = trust.sql.sql(
         """select count(distinct f."Former UPN") from pupil f join pupil t
-        on t.UPN = f."Former UPN" and t."Admission Number" = f."Admission Number" and t."As At Date" < f."As At Date" """
+        on t.UPN = f."Former UPN" and t."Admission Number" = f."Admission Number"
+            and t."As At Date" < f."As At Date" """
     ).fetchall()[0]
     assert replaced >= 10
     (unknown,) = trust.sql.sql(
@@ -101,8 +103,9 @@ def test_temporary_upns_are_replaced_and_remembered(trust: Trust) -> None:
 @settings(max_examples=200)
 def test_generated_check_letters_pass_the_judge(la: int, establishment: int, year: int, serial: int) -> None:
     def one(temporary: bool, number: int) -> str:
-        arrays = [np.array([value]) for value in (la, establishment, year, number)]
-        return upns(*arrays, temporary=temporary)[0].tobytes().decode()
+        fields = [np.array([value]) for value in (la, establishment, year, number)]
+        (upn,) = upns(fields[0], fields[1], fields[2], fields[3], temporary=temporary)
+        return bytes(upn).decode()
 
     assert upn_status(one(False, serial % 1000)) is UpnStatus.VALID
     assert upn_status(one(True, serial)) is UpnStatus.TEMPORARY
@@ -121,8 +124,10 @@ def test_pupils_move_between_the_schools_in_the_year_and_at_eleven(trust: Trust)
 def test_some_leavers_have_a_date_and_some_just_vanish(trust: Trust) -> None:
     vanished, dated = trust.sql.sql(
         """with last_seen as (select laestab, "Admission Number", max("As At Date") as seen,
-                max("Leaving Date") as gone from pupil where "As At Date" between '2025-09-01' and '2026-07-31' group by 1, 2)
-        select count(*) filter (seen < '2026-06-15' and gone is null), count(*) filter (gone < '2026-06-15') from last_seen"""
+                max("Leaving Date") as gone from pupil where "As At Date" between '2025-09-01' and '2026-07-31'
+            group by 1, 2)
+        select count(*) filter (seen < '2026-06-15' and gone is null), count(*) filter (gone < '2026-06-15')
+        from last_seen"""
     ).fetchall()[0]
     assert vanished >= 5
     assert dated > vanished
@@ -136,7 +141,8 @@ def test_marks_stand_only_on_days_on_which_the_school_is_open_and_the_pupil_on_r
     ).fetchone()
     assert outside == (0,)
     off_roll = trust.sql.sql(
-        """with stay as (select laestab, "Admission Number" a, min("Entry Date") e, max("Leaving Date") l from pupil group by 1, 2)
+        """with stay as (select laestab, "Admission Number" a, min("Entry Date") e, max("Leaving Date") l from pupil
+            group by 1, 2)
         select count(*) from register r join stay s on s.laestab = r.laestab and s.a = r."Admission Number"
         where r."Date" < e or r."Date" > l"""
     ).fetchone()
@@ -145,7 +151,8 @@ def test_marks_stand_only_on_days_on_which_the_school_is_open_and_the_pupil_on_r
 
 def test_every_pupil_has_a_row_for_every_open_session_while_on_roll(trust: Trust) -> None:
     full_year = trust.sql.sql(
-        """select n, count(*) from (select laestab, "Admission Number", count(*) n from register where "Date" < '2025-08-01'
+        """select n, count(*) from (
+            select laestab, "Admission Number", count(*) n from register where "Date" < '2025-08-01'
         group by 1, 2) group by 1 order by 2 desc limit 1"""
     ).fetchone()
     assert full_year is not None
