@@ -52,3 +52,42 @@
 {% macro exact_sum(expression) -%}
     cast(sum({{ expression }}) as decimal(38, 18))
 {%- endmacro %}
+
+{#- The terms of a value-added model in their order: name and expression over the columns of int_progress_input. -#}
+{% macro progress_terms(model, with_outcome=true) %}
+    {%- set terms = [{'term': 'intercept', 'expression': '1'}, {'term': 'baseline', 'expression': 'baseline'}] -%}
+    {%- for covariate in model['covariates'] -%}
+        {%- do terms.append({'term': covariate['term'], 'expression': covariate['expression']}) -%}
+    {%- endfor -%}
+    {%- if with_outcome -%}{%- do terms.append({'term': 'outcome', 'expression': 'outcome'}) -%}{%- endif -%}
+    {{ return(terms) }}
+{% endmacro %}
+
+{#- Sums over pupils of a measure with one number a pupil: denominator 1 each. `rows` has academic_year, measure_id, school_key, pupil_key, number. -#}
+{% macro mean_measure_sums(rows) -%}
+select
+    pupil.academic_year,
+    'YTD' as period,
+    pupil.school_key,
+    pupil.measure_id,
+    pupil_group.group_definition,
+    pupil_group.group_dimension,
+    pupil_group.group_value,
+    count(pupil.number) as n,
+    coalesce({{ exact_sum('pupil.number') }}, 0) as sum_num,
+    cast(count(pupil.number) as decimal(38, 18)) as sum_den,
+    coalesce({{ exact_sum('pupil.number * pupil.number') }}, 0) as sum_num_num,
+    coalesce({{ exact_sum('pupil.number') }}, 0) as sum_num_den,
+    cast(count(pupil.number) as decimal(38, 18)) as sum_den_den,
+    count(*) as expected,
+    count(pupil.number) as received
+from {{ rows }} as pupil
+inner join {{ ref('int_pupil_group') }} as pupil_group
+    on pupil.academic_year = pupil_group.academic_year and pupil.pupil_key = pupil_group.pupil_key
+group by
+    pupil.academic_year, pupil.school_key, pupil.measure_id, pupil_group.group_definition, pupil_group.group_dimension,
+    pupil_group.group_value
+{%- endmacro %}
+
+{#- A value of the registry as a text literal. -#}
+{% macro sql_text(value) -%}'{{ value | string | replace("'", "''") }}'{%- endmacro %}

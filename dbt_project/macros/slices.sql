@@ -77,21 +77,30 @@
     select {{ columns }} from {{ arg_dict['temp_relation'] }};
 {% endmacro %}
 
-{#- Paths of the mark files in force for the slices that `int_session_mark` is about to rebuild. -#}
+{#-
+  Paths of the mark files in force for the slices that a reader of marks is about to rebuild. The readers' ledgers may differ
+  after a crash, so the slices are those that any of them lacks.
+-#}
 {% macro mark_paths(column) %}
     {%- set paths = [] -%}
     {%- if execute -%}
-        {%- set marks = adapter.get_relation(target.database, 'intermediate', 'int_session_mark') -%}
-        {%- set only_changed = marks is not none and not flags.FULL_REFRESH -%}
+        {%- set wanted = [] -%}
+        {%- set whole = [] -%}
+        {%- for reader in ['int_session_owner', 'int_session_mark', 'int_session_superseded'] -%}
+            {%- set relation = adapter.get_relation(target.database, 'intermediate', reader) -%}
+            {%- if relation is none or flags.FULL_REFRESH -%}
+                {%- do whole.append(reader) -%}
+            {%- else -%}
+                {%- do wanted.append('(' ~ in_changed_slices(changed_slices(relation), 'day') ~ ')') -%}
+            {%- endif -%}
+        {%- endfor -%}
         {%- set query -%}
             select distinct delivery.{{ column }} as path
             from {{ ref('int_school_day') }} as day
             inner join {{ source('lake', 'delivery') }} as delivery on day.delivery_id = delivery.delivery_id
             where delivery.{{ column }} is not null
                 and {{ 'delivery.rows_quarantined > 0' if column == 'quarantine_path' else 'delivery.rows_accepted > 0' }}
-                {% if only_changed -%}
-                    and {{ in_changed_slices(changed_slices(api.Relation.create(database=target.database, schema='intermediate', identifier='int_session_mark')), 'day') }}
-                {%- endif %}
+                and {{ '1 = 1' if whole else '(' ~ wanted | join(' or ') ~ ')' }}
             order by 1
         {%- endset -%}
         {%- set paths = run_query(query).columns[0].values() -%}

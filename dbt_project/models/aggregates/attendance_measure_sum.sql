@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_slices', on_schema_change='fail', post_hook="{{ record_slices() }}") }}
+{{ config(tags=['step_1'], materialized='incremental', incremental_strategy='replace_slices', on_schema_change='fail', post_hook="{{ record_slices() }}") }}
 {%- set measures = measures_of('attendance') -%}
 -- Integer sums over pupils: a pupil with two stays in one school is one pupil, whose stays add up.
 with stay as (

@@ -1,3 +1,4 @@
+{{ config(tags=['step_1']) }}
 -- Pupils who count in a measure at more than one school in one period: what a trust's number of pupils must not count twice.
 with mover as (
     select

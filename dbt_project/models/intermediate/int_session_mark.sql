@@ -46,27 +46,10 @@ used_ref as (
     from quarantined
 ),
 
-partial_delivery as (
-    select distinct delivery_id
-    from school_day
-    where layer > 0
-),
-
--- The pupils whom a file for some pupils names: within its window it owns their sessions, also those it has no mark for.
-named as (
-    select distinct
-        mark.delivery_id,
-        person.pupil_key
-    from {{ ref('raw_session_marks') }} as mark
-    inner join partial_delivery on mark.delivery_id = partial_delivery.delivery_id
-    inner join {{ ref('int_pupil_ref') }} as person on mark.pupil_ref = person.pupil_ref
-    union
-    select distinct
-        quarantined.delivery_id,
-        person.pupil_key
-    from quarantined
-    inner join partial_delivery on quarantined.delivery_id = partial_delivery.delivery_id
-    inner join {{ ref('int_pupil_ref') }} as person on quarantined.pupil_ref = person.pupil_ref
+owner as (
+    select *
+    from {{ ref('int_session_owner') }}
+    where {{ slices_to_build() }}
 ),
 
 contested as (
@@ -77,23 +60,11 @@ contested as (
     having count(*) > 1
     union
     select pupil_key
-    from named
+    from owner
     union
     select person.pupil_key
     from quarantined
     inner join {{ ref('int_pupil_ref') }} as person on quarantined.pupil_ref = person.pupil_ref
-),
-
-owner as (
-    select
-        school_day.laestab,
-        school_day.session_date,
-        named.pupil_key,
-        max(school_day.layer) as layer
-    from school_day
-    inner join named on school_day.delivery_id = named.delivery_id
-    where school_day.layer > 0
-    group by school_day.laestab, school_day.session_date, named.pupil_key
 ),
 
 plain_enrolment as (

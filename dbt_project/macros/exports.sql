@@ -1,0 +1,62 @@
+{#-
+  Tables of a tier: the mart with every figure of a hidden row set to NULL and its status to c.
+
+  `disclosure.pattern` names hidden rows by tier, table_name and row_key: the key columns, cast to text, joined by `|`, a NULL as nothing.
+  Whoever writes the pattern builds row_key with this macro's rule, over the key columns of `exported_tables`.
+-#}
+{% macro row_key(columns, alias='') -%}
+    {%- set prefix = alias ~ '.' if alias else '' -%}
+    concat({% for column in columns %}coalesce(cast({{ prefix }}{{ column }} as varchar), ''){{ ", '|', " if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+{#- Key columns, and the figures that go with a hidden row, of every table that a tier gets. -#}
+{% macro exported_tables() %}
+    {{ return({
+        'measure_value': {
+            'key': ['academic_year', 'period', 'level', 'unit_code', 'measure_id', 'definition_version', 'group_definition',
+                    'group_dimension', 'group_value'],
+            'figures': ['n', 'numerator', 'denominator', 'value', 'ci_low', 'ci_high', 'interval_method', 'coverage']},
+        'gap': {
+            'key': ['academic_year', 'period', 'level', 'unit_code', 'measure_id', 'definition_version', 'group_definition',
+                    'group_dimension', 'group_value', 'comparator'],
+            'figures': ['n_group', 'n_comparator', 'value_group', 'value_comparator', 'gap', 'ci_low', 'ci_high', 'interval_method',
+                        'effect_size', 'within_school', 'between_school', 'undecomposed', 'placebo_share', 'coverage']},
+        'progress_school': {
+            'key': ['academic_year', 'measure_id', 'school_key'],
+            'figures': ['n', 'coverage', 'raw_mean', 'shrunken', 'reliability', 'raw_ci_low', 'raw_ci_high', 'shrunken_se',
+                        'shrunken_ci_low', 'shrunken_ci_high', 'probability_above']},
+        'progress_model': {
+            'key': ['academic_year', 'measure_id', 'method'],
+            'figures': ['n_pupils', 'n_schools', 'coefficients', 'var_school', 'var_pupil', 'icc', 'deviance']},
+        'coverage': {
+            'key': ['academic_year', 'period', 'feed', 'school_key'],
+            'figures': ['expected', 'received', 'share']},
+        'dim_school': {'key': ['school_key'], 'figures': []},
+        'measure': {'key': ['measure_id', 'definition_version'], 'figures': []},
+        'delivery': {'key': ['delivery_id'], 'figures': []},
+        'data_quality_issue': {'key': ['issue_id'], 'figures': []},
+    }) }}
+{% endmacro %}
+
+{% macro exported(table_name, tier, columns) -%}
+    {%- set spec = exported_tables()[table_name] -%}
+    select
+    {%- for column in columns %}
+        {% if spec['figures'] and column == 'status' -%}
+            case when hidden.row_key is null then mart.status else 'c' end as status
+        {%- elif column in spec['figures'] -%}
+            case when hidden.row_key is null then mart.{{ column }} end as {{ column }}
+        {%- else -%}
+            mart.{{ column }}
+        {%- endif %}{{ "," if not loop.last }}
+    {%- endfor %}
+    from {{ ref(table_name) }} as mart
+    {%- if spec['figures'] %}
+    left join (
+        select distinct row_key
+        from {{ source('disclosure', 'pattern') }}
+        where tier = '{{ tier }}' and table_name = '{{ table_name }}'
+    ) as hidden
+        on {{ row_key(spec['key'], 'mart') }} = hidden.row_key
+    {%- endif %}
+{%- endmacro %}

@@ -1,0 +1,6 @@
+{{ config(alias='progress_school') }}
+{{ exported('progress_school', 'public', [
+    'academic_year', 'measure_id', 'school_key', 'urn', 'n', 'coverage', 'raw_mean', 'shrunken',
+    'reliability', 'raw_ci_low', 'raw_ci_high', 'shrunken_se', 'shrunken_ci_low', 'shrunken_ci_high',
+    'probability_above', 'dfe_band', 'status'
+]) }}

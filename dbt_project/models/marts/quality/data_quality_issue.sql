@@ -1,0 +1,62 @@
+{{ config(tags=['step_1']) }}
+-- An issue is open while the newest file of its feed and school still has it. Effects on a figure are not estimated: effect_pp is NULL.
+with newest as (
+    select
+        feed,
+        coalesce(laestab, '') as scope,
+        max(extracted_at) as extracted_at
+    from {{ ref('stg_delivery') }}
+    group by feed, coalesce(laestab, '')
+),
+
+found as (
+    select
+        broken.rule_id,
+        broken.severity,
+        broken.sentence,
+        broken.n_rows,
+        delivery.feed,
+        delivery.laestab,
+        delivery.extracted_at
+    from {{ source('lake', 'delivery_rule') }} as broken
+    inner join {{ ref('stg_delivery') }} as delivery on broken.delivery_id = delivery.delivery_id
+    union all
+    select
+        'HELD-PARTIAL' as rule_id,
+        'refuse' as severity,
+        'The file covers too few of the pupils it would replace and waits for a decision.' as sentence,
+        rows_accepted as n_rows,
+        feed,
+        laestab,
+        extracted_at
+    from {{ ref('stg_delivery') }}
+    where is_held
+),
+
+placed as (
+    select
+        found.*,
+        span.school_key,
+        case when newest.extracted_at = found.extracted_at then 1 else 0 end as is_newest
+    from found
+    inner join newest on found.feed = newest.feed and coalesce(found.laestab, '') = newest.scope
+    left join {{ ref('int_school_span') }} as span
+        on found.laestab = span.laestab
+            and cast(found.extracted_at as date) >= span.valid_from
+            and cast(found.extracted_at as date) < span.valid_to
+)
+
+select
+    md5(concat(rule_id, '|', feed, '|', coalesce(school_key, ''))) as issue_id,
+    rule_id,
+    feed,
+    school_key,
+    max(severity) as severity,
+    max(sentence) as sentence,
+    case when max(is_newest) = 1 then 'open' else 'closed' end as status,
+    min(extracted_at) as first_seen,
+    max(extracted_at) as last_seen,
+    cast(sum(n_rows) as bigint) as n_rows,
+    cast(null as double) as effect_pp
+from placed
+group by rule_id, feed, school_key
