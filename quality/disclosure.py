@@ -95,9 +95,10 @@ def decide_pattern(marts: Marts, registry: Registry, tier: str) -> pd.DataFrame:
         (name for name in minimums if minimums[name] <= minimums[tier]), key=lambda name: (minimums[name], name)
     )
     values = _measure_values(marts, registry)
+    families = _families(values, marts)
     state = _State(np.full(len(values), "", dtype=object), np.zeros(len(values), dtype=bool))
     for name in chain:
-        state = _decide_tier(values, marts, registry, name, state)
+        state = _decide_tier(values, families, registry, name, state)
     return _pattern(values, state.rule, marts.gap, registry, tier)
 
 
@@ -227,7 +228,42 @@ class _State:
     count_hidden: Bools
 
 
-def _decide_tier(values: pd.DataFrame, marts: Marts, registry: Registry, tier: str, state: _State) -> _State:
+@dataclass(frozen=True)
+class _Family:
+    """Measures of one year that count the same pupils. rows: positions in the values; cell_of_row: the cell of each.
+
+    n: pupils per cell. lines: all sums; over_units: those along which numerators of proportions add up too.
+    """
+
+    rows: Integers
+    cell_of_row: Integers
+    n: Floats
+    lines: _Lines
+    over_units: _Lines
+
+
+def _families(values: pd.DataFrame, marts: Marts) -> list[_Family]:
+    families = []
+    for positions in values.groupby(["academic_year", "family"], sort=True).indices.values():
+        rows = np.asarray(positions, dtype=np.int64)
+        family = values.iloc[rows]
+        grouped = family.groupby(_CELL, sort=True)
+        cells = grouped.agg(n=("n", "max")).reset_index()
+        parents = _unit_parents(cells, marts.schools)
+        # Sessions of a term add up to those of the year; pupils and scores do not.
+        of_year = marts.periods["academic_year"].eq(str(family["academic_year"].iloc[0]))
+        adds_up = bool(family["kind"].eq("ratio").any())
+        lines = _lines(cells, parents, marts.periods[of_year & adds_up])
+        over_units = _lines(cells, parents, marts.periods.iloc[:0]) if adds_up else lines
+        families.append(
+            _Family(
+                rows, np.asarray(grouped.ngroup(), dtype=np.int64), cells["n"].to_numpy(np.float64), lines, over_units
+            )
+        )
+    return families
+
+
+def _decide_tier(values: pd.DataFrame, families: list[_Family], registry: Registry, tier: str, state: _State) -> _State:
     """Adds to what a less strict tier hides what this one must hide besides."""
     minimum = {measure["measure_id"]: int(measure["minimum_n"][tier]) for measure in registry.measures}
     smallest = int(registry.data["disclosure"]["minimum_numerator"])
@@ -242,37 +278,26 @@ def _decide_tier(values: pd.DataFrame, marts: Marts, registry: Registry, tier: s
     rule[small & (rule == "")] = SMALL_NUMERATOR
     rule[few] = FEW_PUPILS
     count_hidden = state.count_hidden | few
-    for rows in values.groupby(["academic_year", "family"], sort=True).indices.values():
-        family = values.iloc[rows]
-        year = str(family["academic_year"].iloc[0])
-        grouped = family.groupby(_CELL, sort=True)
-        cell_of_row = grouped.ngroup().to_numpy()
-        cells = grouped.agg(n=("n", "max")).reset_index()
-        parents = _unit_parents(cells, marts.schools)
-        over_units = _lines(cells, parents, marts.periods.iloc[:0])
-        lines = over_units
-        if family["kind"].eq("ratio").any():
-            lines = _lines(cells, parents, marts.periods[marts.periods["academic_year"].eq(year)])
-
+    for family in families:
+        rows, cell_of_row = family.rows, family.cell_of_row
         # Counts of pupils: one decision for every measure of the family.
-        cell_n = cells["n"].to_numpy(np.float64)
-        hidden = np.zeros(len(cells), dtype=bool)
+        hidden = np.zeros(len(family.n), dtype=bool)
         hidden[cell_of_row[count_hidden[rows]]] = True
-        hidden = _protect(hidden, cell_n > 0, [(cell_n, float(threshold[rows].max()))], lines)
+        hidden = _protect(hidden, family.n > 0, [(family.n, float(threshold[rows].max()))], family.lines)
         count_hidden[rows] = hidden[cell_of_row]
         rule[rows] = np.where((rule[rows] == "") & count_hidden[rows], COMPLEMENTARY, rule[rows])
 
         # Numerators of proportions: each measure for itself, beside what its counts already hide.
-        for measure in sorted(set(family.loc[family["kind"].eq("proportion"), "measure_id"])):
-            mine = rows[family["measure_id"].eq(measure).to_numpy()]
-            here = cell_of_row[family["measure_id"].eq(measure).to_numpy()]
-            ones, others = np.zeros(len(cells)), np.zeros(len(cells))
+        measures = values["measure_id"].to_numpy()[rows]
+        for measure in sorted(set(measures[is_proportion[rows]])):
+            mine, here = rows[measures == measure], cell_of_row[measures == measure]
+            ones, others = np.zeros(len(family.n)), np.zeros(len(family.n))
             ones[here], others[here] = numerator[mine], complement[mine]
-            hidden = np.zeros(len(cells), dtype=bool)
+            hidden = np.zeros(len(family.n), dtype=bool)
             hidden[here] = rule[mine] != ""
             # A numerator of nothing or of everybody cannot move both ways, so it is no cover for another.
             amounts = [(ones, float(smallest)), (others, float(smallest))]
-            hidden = _protect(hidden, (ones > 0) & (others > 0), amounts, over_units)
+            hidden = _protect(hidden, (ones > 0) & (others > 0), amounts, family.over_units)
             rule[mine] = np.where((rule[mine] == "") & hidden[here], COMPLEMENTARY, rule[mine])
     return _State(rule, count_hidden)
 

@@ -1,0 +1,288 @@
+"""No hidden figure can be worked out from what is shown, however the rows are ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.registry import read_registry
+from quality.disclosure import (
+    GAP_KEY,
+    MEASURE_VALUE_KEY,
+    PATTERN_COLUMNS,
+    Marts,
+    decide_pattern,
+    write_pattern,
+)
+from tests.disclosure.trusts import PROPORTIONS, YEAR, breaches, random_trust, row_key
+
+REGISTRY = read_registry(Path(__file__).parents[2] / "dbt_project" / "registry")
+SCHOOLS = pd.DataFrame({"school_key": ["1"], "urn": ["1"], "trust": ["T1"], "la": ["301"]})
+NO_PROGRESS = pd.DataFrame(columns=["academic_year", "measure_id", "school_key", "urn", "n"])
+NO_MODEL = pd.DataFrame(columns=["academic_year", "measure_id", "method", "n_pupils"])
+NO_PERIODS = pd.DataFrame(columns=["academic_year", "whole", "part"])
+
+
+def marts_of(rows: list[dict[str, object]], schools: pd.DataFrame = SCHOOLS, **tables: pd.DataFrame) -> Marts:
+    """Rows of measure_value, each only as far as it differs from one school's mean score of everybody."""
+    common = {
+        "academic_year": YEAR,
+        "period": "YTD",
+        "level": "school",
+        "unit_code": "1",
+        "measure_id": "mean_score_reading",
+        "definition_version": 1,
+        "group_definition": "all",
+        "group_dimension": "all",
+        "group_value": "all",
+        "numerator": np.nan,
+        "denominator": np.nan,
+    }
+    gap = pd.DataFrame(columns=[*GAP_KEY, "n_group", "n_comparator"])
+    given_tables = {
+        "gap": gap,
+        "progress_school": NO_PROGRESS,
+        "progress_model": NO_MODEL,
+        "periods": NO_PERIODS,
+        **tables,
+    }
+    return Marts(measure_value=pd.DataFrame([{**common, **row} for row in rows]), schools=schools, **given_tables)
+
+
+def groups(counts: list[int], dimension: str = "sen") -> list[dict[str, object]]:
+    """A school's groups and, last, everybody."""
+    parts = [
+        {"group_definition": dimension, "group_dimension": dimension, "group_value": str(i), "n": count}
+        for i, count in enumerate(counts)
+    ]
+    return [*parts, {"n": sum(counts)}]
+
+
+def hidden_groups(marts: Marts, tier: str = "public") -> set[str]:
+    return {key.split("|")[-1] for key in decide_pattern(marts, REGISTRY, tier)["row_key"]}
+
+
+def test_a_lone_small_group_takes_the_next_smallest_along() -> None:
+    """[80, 3, 150] with its total: hiding 3 alone gives it back as 233 - 80 - 150."""
+    assert hidden_groups(marts_of(groups([80, 3, 150]))) == {"0", "1"}
+
+
+def test_a_small_group_beside_an_empty_one_takes_the_total_along() -> None:
+    """[3, 0]: an empty group covers nothing, so what everybody comes to is hidden too."""
+    assert hidden_groups(marts_of(groups([3, 0]))) >= {"0", "all"}
+    assert hidden_groups(marts_of(groups([60, 0, 3]))) == {"0", "2"}
+
+
+def test_hidden_groups_together_come_to_at_least_the_minimum() -> None:
+    assert hidden_groups(marts_of(groups([2, 3, 40, 90]))) == {"0", "1", "2"}
+    assert hidden_groups(marts_of(groups([7, 8, 40, 90]))) == {"0", "1"}
+
+
+def test_leaders_see_what_the_public_does_not() -> None:
+    marts = marts_of(groups([80, 7, 150]))
+    assert hidden_groups(marts, "leaders") == set()
+    assert hidden_groups(marts, "public") == {"0", "1"}
+
+
+def test_a_trust_of_one_school_is_hidden_with_it() -> None:
+    marts = marts_of(
+        [{"n": 4}, {"n": 4, "level": "trust", "unit_code": "T1"}, {"n": 4, "level": "la", "unit_code": "301"}]
+    )
+    assert len(decide_pattern(marts, REGISTRY, "leaders")) == 3
+
+
+def test_an_authority_that_outnumbers_a_trust_by_one_school_does_not_give_it_away() -> None:
+    schools = pd.DataFrame(
+        {"school_key": list("1234"), "urn": list("1234"), "trust": ["T1", "T1", "T1", None], "la": ["301"] * 4}
+    )
+    rows = [{"unit_code": str(i), "n": n} for i, n in zip(range(1, 5), [200, 150, 180, 5], strict=True)]
+    rows += [{"level": "trust", "unit_code": "T1", "n": 530}, {"level": "la", "unit_code": "301", "n": 535}]
+    keys = set(decide_pattern(marts_of(rows, schools), REGISTRY, "public")["row_key"])
+    assert f"{YEAR}|YTD|school|4|mean_score_reading|1|all|all|all" in keys
+    trust_or_authority = {key.split("|")[2] for key in keys} & {"trust", "la"}
+    assert trust_or_authority, "LA less trust is school 4, whatever other schools are hidden"
+
+
+def test_a_term_does_not_come_back_as_the_year_less_the_other_terms() -> None:
+    rows = [{"measure_id": "attendance_rate", "period": period, "n": n} for period, n in [("AUT", 4), ("SPR", 60)]]
+    rows.append({"measure_id": "attendance_rate", "period": "YTD", "n": 62})
+    nests = pd.DataFrame({"academic_year": YEAR, "whole": "YTD", "part": ["AUT", "SPR"]})
+    keys = decide_pattern(marts_of(rows, periods=nests), REGISTRY, "public")["row_key"]
+    assert {key.split("|")[1] for key in keys} == {"AUT", "SPR"}
+
+
+@pytest.mark.parametrize(
+    ("numerator", "is_hidden"), [(0, False), (1, True), (2, True), (3, False), (57, False), (58, True)]
+)
+def test_a_share_of_one_or_two_pupils_or_of_all_but_one_or_two_is_hidden(numerator: int, is_hidden: bool) -> None:
+    row = {"measure_id": "persistent_absence_rate", "n": 60, "numerator": numerator, "denominator": 60}
+    pattern = decide_pattern(marts_of([row]), REGISTRY, "leaders")
+    assert list(pattern["rule_id"]) == (["DC-002"] if is_hidden else [])
+
+
+def test_a_gap_goes_with_either_side() -> None:
+    rows = groups([80, 3, 150, 40])
+    gap = pd.DataFrame(
+        [
+            {
+                **{key: marts_of(rows).measure_value.iloc[int(group)][key] for key in MEASURE_VALUE_KEY},
+                "comparator": other,
+            }
+            | {"n_group": 50, "n_comparator": 50}
+            for group, other in [("1", "2"), ("2", "1"), ("2", "0"), ("0", "2")]
+        ]
+    )
+    pattern = decide_pattern(marts_of(rows, gap=gap), REGISTRY, "public")
+    sides = {tuple(key.split("|")[-2:]) for key in pattern.loc[pattern["table_name"].eq("gap"), "row_key"]}
+    hidden = set(pattern.loc[pattern["table_name"].eq("measure_value"), "row_key"].str.split("|").str[-1])
+    assert hidden == {"1", "3"}
+    assert sides == {("1", "2"), ("2", "1")}
+
+
+def test_a_school_hidden_in_value_added_is_hidden_in_progress_and_the_model_total_does_not_give_it_back() -> None:
+    schools = pd.DataFrame(
+        {"school_key": ["k1", "k2", "k3"], "urn": ["1", "2", "3"], "trust": [None] * 3, "la": [None] * 3}
+    )
+    n = [70, 2, 90]
+    rows = [{"unit_code": str(i + 1), "measure_id": "value_added_reading", "n": n[i]} for i in range(3)]
+    progress = pd.DataFrame(
+        {
+            "academic_year": YEAR,
+            "measure_id": "value_added_reading",
+            "school_key": ["k1", "k2", "k3"],
+            "urn": ["1", "2", "3"],
+            "n": n,
+        }
+    )
+    model = pd.DataFrame(
+        {"academic_year": [YEAR], "measure_id": ["value_added_reading"], "method": ["REML"], "n_pupils": [sum(n)]}
+    )
+    pattern = decide_pattern(
+        marts_of(rows, schools, progress_school=progress, progress_model=model), REGISTRY, "leaders"
+    )
+    by_table = (
+        pattern.groupby("table_name")["row_key"].apply(lambda keys: {key.split("|")[-1] for key in keys}).to_dict()
+    )
+    assert by_table["progress_school"] == {"k1", "k2"}
+    assert set(pattern["table_name"]) == {"measure_value", "progress_school"}
+
+
+def attacked(seed: int, tier: str) -> list[str]:
+    marts = random_trust(seed)
+    return breaches(marts, decide_pattern(marts, REGISTRY, tier))
+
+
+@pytest.mark.parametrize("tier", ["public", "leaders"])
+def test_an_attacker_with_every_sum_solves_no_hidden_figure_of_a_random_trust(tier: str) -> None:
+    seeds = range(60) if tier == "public" else range(60, 100)
+    assert {seed: found for seed in seeds if (found := attacked(seed, tier))} == {}
+
+
+def test_the_attacker_catches_suppressors_that_leak() -> None:
+    """Each planted fault leaves something that follows from the rest, in at least one of a few trusts."""
+    faults: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+        "primary cells only": lambda pattern: pattern[pattern["reason"].eq("primary")],
+        "totals always shown": lambda pattern: pattern[~pattern["row_key"].str.endswith("|all|all|all")],
+        "trusts always shown": lambda pattern: pattern[~pattern["row_key"].str.contains(r"\|trust\||\|la\|")],
+        "years always shown": lambda pattern: pattern[~pattern["row_key"].str.contains(r"\|YTD\|")],
+        "count left with another measure": lambda pattern: pattern[~pattern["row_key"].str.contains("severe_absence")],
+    }
+    for name, fault in faults.items():
+        caught = False
+        for seed in range(6):
+            marts = random_trust(seed)
+            caught = caught or bool(breaches(marts, fault(decide_pattern(marts, REGISTRY, "public"))))
+        assert caught, name
+
+
+@given(seed=st.integers(0, 300), order=st.integers(0, 10**6))
+@settings(max_examples=10, deadline=None)
+def test_rows_in_any_order_give_the_same_pattern(seed: int, order: int) -> None:
+    marts = random_trust(seed)
+    mixed = np.random.default_rng(order)
+    shuffled = replace(
+        marts,
+        measure_value=marts.measure_value.iloc[mixed.permutation(len(marts.measure_value))],
+        gap=marts.gap.iloc[mixed.permutation(len(marts.gap))],
+        schools=marts.schools.iloc[mixed.permutation(len(marts.schools))],
+    )
+    pd.testing.assert_frame_equal(
+        decide_pattern(shuffled, REGISTRY, "public"), decide_pattern(marts, REGISTRY, "public")
+    )
+
+
+def test_what_leaders_may_not_see_the_public_may_not_see_either() -> None:
+    for seed in range(8):
+        marts = random_trust(seed)
+        leaders, public = (decide_pattern(marts, REGISTRY, tier) for tier in ("leaders", "public"))
+        assert set(zip(leaders["table_name"], leaders["row_key"], strict=True)) <= set(
+            zip(public["table_name"], public["row_key"], strict=True)
+        )
+
+
+def test_an_unknown_tier_and_a_trust_without_schools_are_refused() -> None:
+    with pytest.raises(ValueError, match="Tier 'press' has no disclosure"):
+        decide_pattern(marts_of([{"n": 4}]), REGISTRY, "press")
+    with pytest.raises(ValueError, match="no school of trust T9"):
+        decide_pattern(marts_of([{"n": 40, "level": "trust", "unit_code": "T9"}]), REGISTRY, "public")
+
+
+def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("create schema marts; create schema staging")
+    frames = {
+        "marts.measure_value": marts.measure_value,
+        "marts.gap": marts.gap,
+        "marts.dim_school": marts.schools.rename(columns={"trust": "trust_code", "la": "la_code"}),
+        "staging.academic_period": pd.DataFrame(
+            {
+                "academic_year": YEAR,
+                "period": ["YTD", "AUT", "SPR"],
+                "start_date": pd.to_datetime(["2024-08-01", "2024-08-01", "2025-01-01"]),
+                "end_date": pd.to_datetime(["2025-07-31", "2024-12-31", "2025-07-31"]),
+                "is_term": [False, True, True],
+            }
+        ),
+    }
+    for name, frame in frames.items():
+        connection.register("frame", frame)
+        connection.execute(f"create table {name} as select * from frame")
+        connection.unregister("frame")
+    connection.execute(
+        """create table marts.progress_school (
+            academic_year varchar, measure_id varchar, school_key varchar, urn varchar, n bigint);
+        create table marts.progress_model (
+            academic_year varchar, measure_id varchar, method varchar, n_pupils bigint)"""
+    )
+    return connection
+
+
+def test_the_pattern_in_the_warehouse_is_the_decided_one_each_time() -> None:
+    marts = random_trust(3)
+    connection = warehouse(marts)
+    rows = write_pattern(connection, REGISTRY)
+    first = connection.execute("select * from disclosure.pattern").fetchall()
+    assert [column[0] for column in connection.description] == PATTERN_COLUMNS
+    assert write_pattern(connection, REGISTRY) == rows
+    assert connection.execute("select * from disclosure.pattern").fetchall() == first
+    expected = pd.concat([decide_pattern(marts, REGISTRY, tier) for tier in ("public", "leaders")])
+    assert sorted(first) == sorted(expected.itertuples(index=False, name=None))
+    keys = {row_key(row, MEASURE_VALUE_KEY) for _, row in marts.measure_value.iterrows()}
+    assert {row[2] for row in first if row[1] == "measure_value"} <= keys
+    assert PROPORTIONS.keys() <= {row[2].split("|")[4] for row in first if row[1] == "measure_value"}
+
+
+def test_an_empty_warehouse_gives_an_empty_typed_pattern() -> None:
+    marts = random_trust(3)
+    connection = warehouse(marts)
+    connection.execute("delete from marts.measure_value; delete from marts.gap")
+    assert write_pattern(connection, REGISTRY) == {"public": 0, "leaders": 0}
+    assert connection.execute("select count(*) from disclosure.pattern").fetchall() == [(0,)]
