@@ -32,15 +32,16 @@ TIMEZONE = "Europe/London"
 SENSOR_SECONDS = 60
 
 
-def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build_defs(overrides: Mapping[str, Any] | None = None, as_of: date | None = None) -> dg.Definitions:
     """The whole of what Dagster runs, for one home.
 
-    Parameters: `overrides`, any field of `Settings` (`home`, `landing`, `dbt_project_dir`, …).
+    Parameters: `overrides`, any field of `Settings` (`home`, `landing`, `dbt_project_dir`, …); `as_of`, the day that
+    dbt's project is parsed with, so that a run for that day need not parse again (default: today).
     Raises: `ChainError` where the dbt project does not parse; `pydantic.ValidationError` for an unknown setting.
     """
     settings = load_settings(**dict(overrides or {}))
     export_environment(settings)
-    manifest = load_manifest(settings, date.today())
+    manifest = load_manifest(settings, as_of or date.today())
     translator = Translator()
     steps = {step: dbt_step(manifest, step, translator) for step in (1, 2, 3)}
     assets: list[dg.AssetsDefinition] = [
@@ -110,9 +111,10 @@ def landing_sensor(settings: Settings, job: Any) -> dg.SensorDefinition:
     return watch
 
 
-def run_config(as_of: date, *, full_refresh: bool) -> dict[str, Any]:
-    """The run configuration of one run of the job."""
+def run_config(settings: Settings, as_of: date, *, full_refresh: bool) -> dict[str, Any]:
+    """The run configuration of one run of the job; a resource's configuration is given whole or not at all."""
+    chain = {"settings_json": settings.model_dump_json(), "as_of": as_of.isoformat(), "full_refresh": full_refresh}
     return {
-        "resources": {"chain": {"config": {"as_of": as_of.isoformat(), "full_refresh": full_refresh}}},
+        "resources": {"chain": {"config": chain}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ingest.lake import Lake
 from ingest.settings import Settings
 from orchestration.dbt_runner import STEPS, step_folder
 from orchestration.errors import ChainError, DataRefused, GateBroken, first_line
@@ -15,12 +16,12 @@ from quality.results import BrokenGateError
 
 
 def conclude_published(settings: Settings, run_id: str, started_at: str, release_id: str) -> LastRun:
-    """Records a published run; a file refused since the release before it is named, and makes the exit code 1."""
+    """Records a published run; a refused file that still lies in landing is named, and makes the exit code 1."""
     manifest = read_manifest(settings, release_id)
-    refused = new_refusals(settings, manifest)
+    refused = [{"file_name": row.file_name, "sentence": row.sentence} for row in Lake(settings).refusals()]
     sentence = f"Published release {release_id}. {manifest['coverage_sentence']}"
     if refused:
-        named = "; ".join(f"{row['file_name']}: {row['sentence']}" for row in refused[:5])
+        named = " ".join(row["sentence"] for row in refused[:5])
         sentence = f"Published release {release_id} without {len(refused)} refused file(s): {named}"
     run = LastRun(
         run_id=run_id,
@@ -34,19 +35,6 @@ def conclude_published(settings: Settings, run_id: str, started_at: str, release
     )
     write_last_run(settings, run)
     return run
-
-
-def new_refusals(settings: Settings, manifest: dict[str, Any]) -> list[dict[str, str]]:
-    """The refused files that the release before this one did not name yet."""
-    told: set[str] = set()
-    previous = manifest["previous_release"]
-    if previous and (settings.releases_dir / previous).is_dir():
-        told = {row["refusal_id"] for row in read_manifest(settings, previous)["refused_files"]}
-    return [
-        {"file_name": row["file_name"], "sentence": row["sentence"]}
-        for row in manifest["refused_files"]
-        if row["refusal_id"] not in told
-    ]
 
 
 def conclude_failed(settings: Settings, run_id: str, started_at: str, error: BaseException) -> LastRun:

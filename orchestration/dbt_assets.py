@@ -1,7 +1,6 @@
 """dbt's models as Dagster assets, in three steps with Python between them; dbt's tests are their checks."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Dagster reads the types of an asset's parameters.
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import version

@@ -16,6 +16,11 @@ def say(message: str) -> None:
     LOGGER.info(message)
 
 
+def count(done: int, total: int, name: str) -> None:
+    """How far a step is, for the live line alone."""
+    LOGGER.info(f"{done:,} of {total:,}: {name}", extra={"starts": True})
+
+
 @contextmanager
 def step(name: str) -> Iterator[None]:
     """Announces a step, and when it has ended, how long it took."""

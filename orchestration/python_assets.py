@@ -1,7 +1,6 @@
 """The assets that are not dbt's: feeds, catalogue, fits, disclosure, the gate and publishing."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Dagster reads the types of an asset's parameters.
 import json
 import os
 import subprocess
@@ -31,6 +30,7 @@ FEEDS = {
     "pupils": "Pupil lists: who was on roll, and with which characteristics, at each as-at date.",
     "session_marks": "Attendance registers: one mark per pupil and session.",
     "assessment_results": "Assessment results: one result per pupil, assessment, subject and date.",
+    "unrecognised": "Files that no feed recognises: kept, and refused with a sentence each.",
 }
 GATE = dg.AssetKey(["quality", "gate"])
 RELEASE = dg.AssetKey(["releases", "current"])
@@ -44,15 +44,19 @@ def feed_asset(feed: str, description: str) -> dg.AssetsDefinition:
     def take_feed(context: dg.AssetExecutionContext, chain: ChainRun) -> None:
         settings = chain.settings
         with progress.step(f"ingest {feed}"):
-            report = ingest_feed(settings, feed, survey(settings), progress.say)
-        context.add_output_metadata(
-            {
-                "files": report.n_files,
-                "rows_accepted": report.rows_accepted,
-                "rows_quarantined": report.rows_quarantined,
-                "files_refused": len(report.refusals),
-            }
-        )
+            report = ingest_feed(settings, feed, survey(settings), progress.count)
+        counts = {
+            "files": report.files,
+            "files_refused": len(report.refused),
+            "rows_read": report.rows_read,
+            "rows_accepted": report.rows_accepted,
+            "rows_quarantined": report.rows_quarantined,
+        }
+        if report.files:
+            progress.say(f"{feed}: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items()))
+        for refusal in report.refused:
+            progress.say(f"refused: {refusal.sentence}")
+        context.add_output_metadata(counts)
 
     return take_feed
 

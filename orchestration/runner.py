@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,10 @@ def is_nothing_new(settings: Settings, as_of: date) -> bool:
 
     A run that was refused left the release before it in force, so it is tried again.
     """
-    from ingest.survey import survey
+    from ingest.pipeline import survey
 
     manifest = current_manifest(settings)
-    if manifest is None or any(survey(settings).new_files.values()):
+    if manifest is None or not survey(settings).is_empty:
         return False
     return str(manifest["input_fingerprint"]) == run_input(settings, as_of).fingerprint
 
@@ -100,12 +101,18 @@ def _execute_job(settings: Settings, as_of: date, *, full_refresh: bool) -> str:
 
         from orchestration.build import JOB, build_defs, run_config
 
-        defs = build_defs(settings.model_dump())
+        defs = build_defs(settings.model_dump(), as_of)
         job = defs.resolve_job_def(JOB)
-    with DagsterInstance.get() as instance:
+    # What dbt and Dagster write for a terminal goes to a file: our own progress says what a person needs.
+    with (
+        DagsterInstance.get() as instance,
+        (settings.state_dir / "console.log").open("w", encoding="utf-8") as console,
+        redirect_stdout(console),
+        redirect_stderr(console),
+    ):
         result = job.execute_in_process(
             instance=instance,
-            run_config=run_config(as_of, full_refresh=full_refresh),
+            run_config=run_config(settings, as_of, full_refresh=full_refresh),
             raise_on_error=False,
         )
     return str(result.run_id)

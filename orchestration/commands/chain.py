@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ingest.settings import Settings
-from orchestration.commands.common import Home, as_json, print_json, settings_of, with_home
+from orchestration.commands.common import Home, as_json, print_json, print_lines, settings_of, with_home
 from orchestration.errors import ExitCode, WrongUse
 from orchestration.last_run import LastRun
 
@@ -164,14 +164,35 @@ def check(home: Home, files: tuple[Path, ...], feed: str | None, json_output: bo
     from ingest.check import check_file
 
     settings = home.settings()
-    verdicts = [check_file(settings, path, feed) for path in files]
+    try:
+        verdicts = [check_file(settings, path, feed) for path in files]
+    except ValueError as error:
+        raise WrongUse(str(error)) from error
     if json_output:
-        print_json([verdict.to_json() for verdict in verdicts])
+        print_json([asdict(verdict) | {"is_clean": verdict.is_clean} for verdict in verdicts])
     else:
         for verdict in verdicts:
-            click.echo(verdict.to_text())
+            print_lines(*verdict_lines(verdict))
     if not all(verdict.is_clean for verdict in verdicts):
         raise click.exceptions.Exit(int(ExitCode.FAILED))
+
+
+def verdict_lines(verdict: Any) -> list[str]:
+    """A file's verdict as lines for people."""
+    if verdict.refusal is not None:
+        lines = [f"refused: {verdict.refusal}"]
+    else:
+        counts = (
+            f"{verdict.rows_read:,} rows read, {verdict.rows_accepted:,} accepted, {verdict.rows_refused:,} refused"
+        )
+        lines = [f"{verdict.file_name}: {verdict.feed}, {counts}."]
+    for word, names in (("missing", verdict.missing_columns), ("extra", verdict.extra_columns)):
+        if names:
+            lines.append(f"  {word} columns: {', '.join(names)}")
+    for rule in verdict.rules:
+        first = ", ".join(str(line) for line in rule.first_lines)
+        lines.append(f"  {rule.severity} {rule.rule_id}: {rule.n_rows:,} rows (first lines {first}). {rule.sentence}")
+    return lines
 
 
 @click.command()

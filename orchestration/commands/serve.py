@@ -41,7 +41,7 @@ def dagster(home: Home, port: int) -> None:
             *(str(Path(sys.executable).with_name("dagster")), "dev", "-m", "orchestration.definitions"),
             *("--host", LOCAL, "--port", str(port)),
         ],
-        settings_environment(settings),
+        {**os.environ, **settings_environment(settings)},
     )
 
 
@@ -59,4 +59,4 @@ def become(arguments: list[str], environment: dict[str, str]) -> None:
     """Replaces this process by another program."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(arguments[0], arguments, {**os.environ, **environment})
+    os.execve(arguments[0], arguments, environment)

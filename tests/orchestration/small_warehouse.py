@@ -100,7 +100,7 @@ def add_pupil_list(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
             f"TO '{path}' (FORMAT parquet)"
         )
         connection.execute(
-            "INSERT INTO lake.delivery VALUES (?, 'x', 'pupils', ?, 'list.csv', TIMESTAMP '2025-10-02', false, NULL, ?)",
+            "INSERT INTO lake.delivery VALUES (?, '', 'pupils', ?, 'list.csv', TIMESTAMP '2025-10-02', FALSE, NULL, ?)",
             [delivery_id, laestab, str(path)],
         )
     connection.execute("INSERT INTO lake.identity VALUES (11, 1), (12, 2)")
