@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 from ingest.registry import Registry
 from quality.rules import Rows, RowsWhere, Rule, Suite, Unique, literal
-from quality.suites.marts import FIGURE_KEY, GAP_KEY, PROGRESS_SCHOOL_KEY, figure_rules, gap_rules, percent_measures
+from quality.suites.marts import FIGURE_KEY, GAP_KEY, PROGRESS_SCHOOL_KEY, unknown_status
 
 TIERS = ("public", "leaders")
 
 
 @dataclass(frozen=True)
 class FigureTable:
-    """An exported table whose rows may be hidden: its key, its figures, its counts of pupils and its school."""
+    """An exported table whose rows may be hidden: its key, figures, main figure, counts of pupils and school."""
 
     name: str
     key: tuple[str, ...]
     figures: tuple[str, ...]
+    main_figure: str
     counts: tuple[str, ...]
     school: str | None
 
@@ -27,6 +28,7 @@ FIGURE_TABLES = (
         "measure_value",
         FIGURE_KEY,
         ("n", "numerator", "denominator", "value", "ci_low", "ci_high"),
+        "value",
         ("n",),
         "unit_code",
     ),
@@ -47,6 +49,7 @@ FIGURE_TABLES = (
             "undecomposed",
             "placebo_share",
         ),
+        "gap",
         ("n_group", "n_comparator"),
         "unit_code",
     ),
@@ -65,6 +68,7 @@ FIGURE_TABLES = (
             "reliability",
             "probability_above",
         ),
+        "raw_mean",
         ("n",),
         "school_key",
     ),
@@ -72,6 +76,7 @@ FIGURE_TABLES = (
         "progress_model",
         ("academic_year", "measure_id", "method"),
         ("n_pupils", "n_schools", "coefficients", "var_school", "var_pupil", "icc", "deviance"),
+        "deviance",
         ("n_pupils",),
         None,
     ),
@@ -192,6 +197,23 @@ def _hidden_rules(number: int, tier: str, table: FigureTable, registry: Registry
             ),
             ("row_key",),
         ),
+        Rule(next(ids), exported, "A row of the mart is exported once.", Unique(table.key), table.key, table.school),
+        Rule(
+            next(ids),
+            exported,
+            "A status is one that people are told the meaning of.",
+            RowsWhere(unknown_status()),
+            table.key,
+            table.school,
+        ),
+        Rule(
+            next(ids),
+            exported,
+            "A figure that is ok has a value.",
+            RowsWhere(f"status = 'ok' and {table.main_figure} is null"),
+            table.key,
+            table.school,
+        ),
     ]
 
 
@@ -203,7 +225,7 @@ def _small_numerator(table: str, registry: Registry) -> Rule:
     )
     small = f"numerator between 1 and {least - 1} or denominator - numerator between 1 and {least - 1}"
     return Rule(
-        "QX-111",
+        "QX-003",
         table,
         f"No share of pupils is shown whose numerator or complement is under {least}.",
         RowsWhere(f"measure_id in ({shares or chr(39) * 2}) and value is not null and ({small})"),
@@ -214,17 +236,7 @@ def _small_numerator(table: str, registry: Registry) -> Rule:
 
 def _tier_rules(tier: str, registry: Registry) -> list[Rule]:
     rules = [
-        *figure_rules("QX", 100, f"exports_{tier}.measure_value", percent_measures(registry)),
-        *gap_rules("QX", 120, f"exports_{tier}.gap"),
         _small_numerator(f"exports_{tier}.measure_value", registry),
-        Rule(
-            "QX-140",
-            f"exports_{tier}.progress_school",
-            "A school stands once in each measure and year.",
-            Unique(PROGRESS_SCHOOL_KEY),
-            PROGRESS_SCHOOL_KEY,
-            "school_key",
-        ),
     ]
     for position, table in enumerate(FIGURE_TABLES):
         rules += _hidden_rules(10 + 10 * position, tier, table, registry)

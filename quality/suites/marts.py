@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ingest.registry import Registry
-from quality.rules import STATUSES, Between, InSet, Rows, RowsWhere, Rule, Suite, Unique, any_null, literal
+from quality.rules import STATUSES, Between, InSet, NotNull, Rows, RowsWhere, Rule, Suite, Unique, any_null, literal
 
 LEVELS = ("school", "trust", "la", "region", "national")
 SESSIONS = ("AM", "PM")
@@ -104,9 +104,8 @@ def _dimension_rules() -> list[Rule]:
     school, pupil, enrolment = ("school_key",), ("pupil_key", "valid_from"), ("enrolment_key",)
     return [
         Rule("QM-001", "marts.dim_school", "Every school stands once.", Unique(school), school),
-        Rule(
-            "QM-002", "marts.dim_school", "Every school has a key and a URN.", any_null(("school_key", "urn")), school
-        ),
+        Rule("QM-002", "marts.dim_school", "Every school has a URN.", NotNull("urn"), school),
+        Rule("QM-004", "marts.dim_school", "Every school has a key.", NotNull("school_key"), ("urn",), "urn"),
         Rule("QM-003", "marts.dim_school", "Every URN stands once.", Unique(("urn",)), school, "urn"),
         Rule("QM-010", "marts.dim_pupil_status", "A pupil's status stands once for each start.", Unique(pupil), pupil),
         Rule("QM-011", "marts.dim_pupil_status", "A status has a pupil and a start.", any_null(pupil), pupil),
@@ -387,7 +386,7 @@ def _progress_rules() -> list[Rule]:
             "QM-082",
             school,
             "A status is one that people are told the meaning of.",
-            RowsWhere(_unknown_status()),
+            RowsWhere(unknown_status()),
             PROGRESS_SCHOOL_KEY,
             "school_key",
         ),
@@ -444,7 +443,7 @@ def _progress_rules() -> list[Rule]:
             "QM-093",
             model,
             "A status is one that people are told the meaning of.",
-            RowsWhere(_unknown_status()),
+            RowsWhere(unknown_status()),
             model_key,
         ),
         Rule(
@@ -460,18 +459,15 @@ def _progress_rules() -> list[Rule]:
     ]
 
 
-def _unknown_status() -> str:
+def unknown_status() -> str:
+    """The SQL condition that a status is none that people are told the meaning of."""
     return f"status is null or status not in ({', '.join(literal(status) for status in STATUSES)})"
 
 
-def figure_rules(prefix: str, number: int, table: str, percent_measures: Sequence[str]) -> list[Rule]:
-    """What holds of `measure_value` in the marts and in every tier of the exports.
-
-    Parameters: `prefix` and `number`, from which rule ids are counted; `percent_measures`, the measures in percent.
-    """
-    key, school = FIGURE_KEY, "unit_code"
+def _measure_value_rules(percent_measures: Sequence[str]) -> list[Rule]:
+    table, key, school = "marts.measure_value", FIGURE_KEY, "unit_code"
     percent = ", ".join(literal(measure) for measure in percent_measures) or "''"
-    ids = (f"{prefix}-{number + step:03d}" for step in range(20))
+    ids = (f"QM-{100 + step:03d}" for step in range(10))
     return [
         Rule(next(ids), table, "A figure stands once.", Unique(key), key, school),
         Rule(next(ids), table, "A figure has every part of its key.", any_null(key), key, school),
@@ -479,7 +475,7 @@ def figure_rules(prefix: str, number: int, table: str, percent_measures: Sequenc
             next(ids),
             table,
             "A status is one that people are told the meaning of.",
-            RowsWhere(_unknown_status()),
+            RowsWhere(unknown_status()),
             key,
             school,
         ),
@@ -528,10 +524,9 @@ def figure_rules(prefix: str, number: int, table: str, percent_measures: Sequenc
     ]
 
 
-def gap_rules(prefix: str, number: int, table: str) -> list[Rule]:
-    """What holds of `gap` in the marts and in every tier of the exports; parameters as `figure_rules`."""
-    key, school = GAP_KEY, "unit_code"
-    ids = (f"{prefix}-{number + step:03d}" for step in range(20))
+def _gap_rules() -> list[Rule]:
+    table, key, school = "marts.gap", GAP_KEY, "unit_code"
+    ids = (f"QM-{120 + step:03d}" for step in range(9))
     scale = "(1 + abs(value_comparator) + abs(value_group))"
     return [
         Rule(next(ids), table, "A gap stands once.", Unique(key), key, school),
@@ -540,7 +535,7 @@ def gap_rules(prefix: str, number: int, table: str) -> list[Rule]:
             next(ids),
             table,
             "A status is one that people are told the meaning of.",
-            RowsWhere(_unknown_status()),
+            RowsWhere(unknown_status()),
             key,
             school,
         ),
@@ -603,7 +598,7 @@ def _figure_rules(registry: Registry) -> list[Rule]:
     percent = ", ".join(literal(measure) for measure in percent_measures(registry))
     coverage_key = ("academic_year", "period", "feed", "school_key")
     return [
-        *figure_rules("QM", 100, "marts.measure_value", percent_measures(registry)),
+        *_measure_value_rules(percent_measures(registry)),
         Rule(
             "QM-110",
             "marts.measure_value",
@@ -624,7 +619,7 @@ def _figure_rules(registry: Registry) -> list[Rule]:
             "unit_code",
         ),
         _academic_year("QM-112", "marts.measure_value", FIGURE_KEY, "unit_code"),
-        *gap_rules("QM", 120, "marts.gap"),
+        *_gap_rules(),
         Rule(
             "QM-129",
             "marts.gap",
@@ -661,7 +656,7 @@ def _figure_rules(registry: Registry) -> list[Rule]:
             "QM-133",
             "marts.coverage",
             "A status is one that people are told the meaning of.",
-            RowsWhere(_unknown_status()),
+            RowsWhere(unknown_status()),
             coverage_key,
             "school_key",
         ),

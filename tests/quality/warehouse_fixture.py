@@ -37,7 +37,7 @@ RAW = f"""
 create table raw.schools as select 'dschools' as delivery_id, line, urn, laestab, school_name
 from (values (2, '100001', '2011001', 'Ash'), (3, '100002', '2011002', 'Beech')) as t(line, urn, laestab,
 school_name);
-create table raw.calendar as select 'dcalendar' as delivery_id, cast(2 + row_number() over () as integer) as line,
+create table raw.calendar as select 'dcalendar' as delivery_id, cast(1 + row_number() over () as integer) as line,
 s.laestab, d.session_date, h.session, 'open' as session_status
 from raw.schools as s, (select cast(range as date) as session_date from range(date '2025-09-01', date '2025-09-06',
 interval 1 day)) as d, (values ('AM'), ('PM')) as h(session);
@@ -60,9 +60,10 @@ cast(1 + pupil_ref as integer) as line, laestab, pupil_ref, 'standardised-test-s
 """
 
 MARTS = """
-create table lake.delivery_day as select delivery_id, session_date, count(*) as n_rows, count(distinct pupil_ref) as n_pupils
-from raw.session_marks group by delivery_id, session_date;
-create table lake.session_window as select distinct laestab, session_date, delivery_id, 0 as layer from raw.session_marks;
+create table lake.delivery_day as select delivery_id, session_date, count(*) as n_rows,
+count(distinct pupil_ref) as n_pupils from raw.session_marks group by delivery_id, session_date;
+create table lake.session_window as select distinct laestab, session_date, delivery_id, 0 as layer
+from raw.session_marks;
 create table staging.register_code as select * from (values ('England', '/'), ('England', 'I'), ('England',
 'O')) as t(nation, code);
 create table marts.dim_school as select urn as school_key, urn, laestab, school_name, 'Primary' as phase,
@@ -100,7 +101,7 @@ pupil_key, school_key, school_key as urn, 0.1 as baseline, z_value as outcome, 0
 z_value - 0.05 as residual, true as in_measure, cast(null as varchar) as exclusion_reason
 from marts.assessment_result;
 create table marts.progress_school as select '2025/26' as academic_year, 'value_added_reading' as measure_id,
-school_key, urn, 12 as n, 100.0 as coverage, 0.1 as raw_mean, -0.2 as raw_ci_low, 0.4 as raw_ci_high,
+school_key, urn, 12 as n, 100e0 as coverage, 0.1 as raw_mean, -0.2 as raw_ci_low, 0.4 as raw_ci_high,
 0.05 as shrunken, 0.08 as shrunken_se, -0.1 as shrunken_ci_low, 0.2 as shrunken_ci_high, 0.5 as reliability,
 0.7 as probability_above, 'z' as dfe_band, 'ok' as status from marts.dim_school;
 create table marts.progress_model as select '2025/26' as academic_year, 'value_added_reading' as measure_id,
@@ -115,15 +116,15 @@ select '2025/26' as academic_year, 'YTD' as period, u.level, u.unit_code, 'atten
 g.n * case when u.level = 'trust' then 2 else 1 end as n, cast(g.n * 8 *
 case when u.level = 'trust' then 2 else 1 end as double) as numerator, cast(g.n * 10 *
 case when u.level = 'trust' then 2 else 1 end as double) as denominator,
-80.0 as value, 70.0 as ci_low, 90.0 as ci_high, 'ratio-linearised-t' as interval_method, 100.0 as coverage,
+80e0 as value, 70e0 as ci_low, 90e0 as ci_high, 'ratio-linearised-t' as interval_method, 100e0 as coverage,
 'ok' as status from units as u, groups as g;
 create table marts.gap as select academic_year, period, level, unit_code, measure_id, definition_version,
 'sex@census' as group_definition, 'sex' as group_dimension, 'M' as group_value, 'F' as comparator,
 case when level = 'trust' then 10 else 5 end as n_group,
-case when level = 'trust' then 14 else 7 end as n_comparator, 80.0 as value_group, 81.0 as value_comparator,
-1.0 as gap, -2.0 as ci_low, 4.0 as ci_high,
+case when level = 'trust' then 14 else 7 end as n_comparator, 80e0 as value_group, 81e0 as value_comparator,
+1e0 as gap, -2e0 as ci_low, 4e0 as ci_high,
 'ratio-linearised-t' as interval_method, 0.1 as effect_size, 0.75 as within_school, 0.25 as between_school,
-0.0 as undecomposed, 40.0 as placebo_share, 100.0 as coverage, 'ok' as status
+0.0 as undecomposed, 40.0 as placebo_share, 100e0 as coverage, 'ok' as status
 from marts.measure_value where group_dimension = 'all';
 create table marts.coverage as select '2025/26' as academic_year, 'YTD' as period, 'session_marks' as feed,
 school_key, 120 as expected, 120 as received, 100.0 as share, 'ok' as status from marts.dim_school;
@@ -164,10 +165,11 @@ HIDDEN_FIGURES = {
         "placebo_share",
     ),
 }
-KEYS = {
-    "measure_value": "academic_year, period, level, unit_code, measure_id, definition_version, group_definition, group_dimension, group_value",
-    "gap": "academic_year, period, level, unit_code, measure_id, definition_version, group_definition, group_dimension, group_value, comparator",
-}
+_FIGURE_KEY = (
+    "academic_year, period, level, unit_code, measure_id, definition_version, group_definition, group_dimension, "
+    "group_value"
+)
+KEYS = {"measure_value": _FIGURE_KEY, "gap": f"{_FIGURE_KEY}, comparator"}
 
 
 @dataclass(frozen=True)
