@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ingest.catalogue import write_catalogue
+from ingest.pipeline import ingest_all
+from ingest.settings import load_settings
 from ingest.synth.config import SynthConfig
 from ingest.synth.school_year import school_year
 from ingest.synth.trust import write_trust
@@ -100,7 +105,7 @@ def test_temporary_upns_are_replaced_and_remembered(trust: Trust) -> None:
 
 
 @given(st.integers(0, 999), st.integers(0, 9999), st.integers(0, 99), st.integers(0, 2299))
-@settings(max_examples=200)
+@hypothesis_settings(max_examples=200)
 def test_generated_check_letters_pass_the_judge(la: int, establishment: int, year: int, serial: int) -> None:
     def one(temporary: bool, number: int) -> str:
         fields = [np.array([value]) for value in (la, establishment, year, number)]
@@ -214,3 +219,14 @@ def test_corrections_replace_marks_without_a_reason(trust: Trust) -> None:
     ).fetchall()[0]
     assert first > 300
     assert later == 0
+
+
+def test_ingest_finds_each_child_once_through_moves_and_new_upns(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, ingest_workers=1)
+    report = write_trust(settings.landing_dir, SMALL)
+    assert all(feed.refused == [] and feed.rows_quarantined == 0 for feed in ingest_all(settings).values())
+    with duckdb.connect() as connection:
+        write_catalogue(settings, connection)
+        assert connection.sql("select count(distinct pupil_key) from lake.identity").fetchone() == (report.pupils,)
+        assert connection.sql("select count(*) from lake.identity_conflict").fetchone() == (0,)
+        assert connection.sql("select count(*) from lake.delivery where is_held").fetchone() == (0,)
