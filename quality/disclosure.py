@@ -501,12 +501,16 @@ def _pattern(
     hidden = hidden.assign(reason=np.where(hidden["rule_id"].eq(COMPLEMENTARY), "secondary", "primary"))
     hidden_values = set(hidden.loc[hidden["table_name"].eq("measure_value"), "row_key"])
     minimum = {measure["measure_id"]: int(measure["minimum_n"][tier]) for measure in registry.measures}
-    threshold = gaps["measure_id"].map(minimum)
+    threshold = np.array([minimum[measure] for measure in gaps["measure_id"]], dtype=np.float64)
     sides = [
         _row_key(gaps, MEASURE_VALUE_KEY).isin(hidden_values),
         _row_key(gaps.assign(group_value=gaps["comparator"]), MEASURE_VALUE_KEY).isin(hidden_values),
-        gaps["n_group"].between(1, threshold - 1),
-        gaps["n_comparator"].between(1, threshold - 1),
+        *(
+            pd.Series(
+                _between(pd.to_numeric(gaps[side]).to_numpy(np.float64, na_value=np.nan), 1, threshold - 1), gaps.index
+            )
+            for side in ("n_group", "n_comparator")
+        ),
     ]
     gone = np.logical_or.reduce([side.to_numpy(dtype=bool, na_value=False) for side in sides])
     derived = pd.DataFrame({"row_key": _row_key(gaps[gone], GAP_KEY)}).assign(
@@ -524,5 +528,5 @@ def _row_key(rows: pd.DataFrame, key: list[str]) -> pd.Series[str]:
     return joined
 
 
-def _between(values: Floats, low: float, high: float) -> Bools:
+def _between(values: Floats, low: float, high: float | Floats) -> Bools:
     return np.asarray((values >= low) & (values <= high))
