@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from dashboard.reader import Release, connect_release
 from ingest.settings import Settings
 
-
 # The environment of a dashboard process: its tier, and for tier pupils the role that narrows it.
 TIER_VARIABLE = "EVERYPUPIL_DASHBOARD_TIER"
 ROLE_VARIABLE = "EVERYPUPIL_DASHBOARD_ROLE"

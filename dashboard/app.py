@@ -78,4 +78,5 @@ def _banners(context: Context) -> None:
         )
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -402,7 +402,8 @@ def csv_text(frame: pd.DataFrame, release_id: str) -> str:
     open data.
     """
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    # RFC 4180 ends lines so; with a bare line feed the writer would leave a carriage return in a cell unquoted.
+    writer = csv.writer(out, lineterminator="\r\n")
     columns = [str(column) for column in frame.columns]
     tidy = {"academic_year", "period", "level"} <= set(columns)
     writer.writerow([*(["time_period", "time_identifier", "geographic_level"] if tidy else []), *columns, "release_id"])

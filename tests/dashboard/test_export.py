@@ -1,0 +1,219 @@
+"""What leaders take away: marked-up workbooks, tidy CSV, and nothing that another role may see."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.access import AccessError, open_as
+from dashboard.export import ExportError, csv_text, export_table
+from dashboard.reader import ReleaseError
+from dashboard.workbook import Sheet, WorkbookError, write_workbook
+from ingest.settings import Settings
+from tests.dashboard.release_fixture import RELEASE_ID, build_release
+
+PACKS = [("school_pack", "leaders", "100001"), ("school_pack", "public", "100003"), ("school_pack", "school:100002", None),
+         ("trust_pack", "public", None), ("trust_pack", "operator", None), ("delivery", "leaders", None)]  # fmt: skip
+
+
+@pytest.fixture(params=PACKS, ids=lambda pack: "-".join(str(part) for part in pack))
+def book(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Path:
+    name, role, unit = request.param
+    return export_table(settings, name, role, unit, "xlsx", tmp_path / "book.xlsx")
+
+
+def test_a_workbook_is_marked_up_as_the_analysis_function_asks(book: Path) -> None:
+    content = openpyxl.load_workbook(book)
+    assert content.sheetnames[:3] == ["Cover", "Contents", "Notes"]
+    assert "Definitions" in content.sheetnames
+    table_names = []
+    for sheet in content:
+        assert sheet["A1"].value
+        assert not sheet.merged_cells.ranges
+        assert sheet.sheet_view.selection[0].activeCell == "A1"
+        assert sheet["A1"].font.name == "Arial"
+        assert (sheet["A1"].font.sz or 0) >= 12
+        assert not any(row.hidden for row in sheet.row_dimensions.values())
+        if sheet.title == "Cover":
+            continue
+        assert len(sheet.tables) == 1
+        table = next(iter(sheet.tables.values()))
+        table_names.append(table.name)
+        (_, _, last_column, last_row) = openpyxl.utils.range_boundaries(table.ref)
+        assert (sheet.max_row, sheet.max_column) == (last_row, last_column), "nothing stands below or beside the table"
+        assert openpyxl.utils.range_boundaries(table.ref)[0] == 1, "the table stands against the left edge"
+        headings = [column.name for column in table.tableColumns]
+        assert len(set(headings)) == len(headings)
+        for row in sheet.iter_rows(*openpyxl.utils.range_boundaries(table.ref)[1::2]):
+            assert all(cell.value not in (None, "") for cell in row)
+        first_row = openpyxl.utils.range_boundaries(table.ref)[1]
+        assert all(sheet.cell(row, 2).value is None for row in range(1, first_row)), "information stands in column A"
+    assert len(set(table_names)) == len(table_names)
+    assert all(cell.data_type != "f" for sheet in content for row in sheet.iter_rows() for cell in row)
+
+
+def test_the_document_has_a_title_and_a_language(book: Path) -> None:
+    properties = openpyxl.load_workbook(book).properties
+    assert properties.title
+    assert properties.language == "en-GB"
+    with zipfile.ZipFile(book) as archive:
+        assert archive.testzip() is None
+        assert not [name for name in archive.namelist() if "vba" in name or "media" in name]
+
+
+def test_the_cover_says_which_release_of_when_and_how_whole(book: Path) -> None:
+    text = " ".join(str(cell.value) for (cell,) in openpyxl.load_workbook(book)["Cover"].iter_rows(max_col=1))
+    for part in (RELEASE_ID, "31 July 2026", "91% of expected sessions", "registry", "Tier:"):
+        assert part in text
+
+
+def test_hidden_figures_stand_as_shorthand_and_numbers_stay_numbers(settings: Settings, tmp_path: Path) -> None:
+    path = export_table(settings, "school_pack", "public", "100003", "xlsx", tmp_path / "b.xlsx")
+    sheet = openpyxl.load_workbook(path)["Attendance"]
+    rows = list(sheet.iter_rows(values_only=True))
+    head = next(i for i, row in enumerate(rows) if row[0] == "School")
+    value, n, status = (rows[head].index(name) for name in ("Value", "Pupils (n)", "Status"))
+    assert {row[status] for row in rows[head + 1 :]} <= {"shown", "[x]", "[c]", "[u]"}
+    for row in rows[head + 1 :]:
+        assert isinstance(row[value], float) == (row[status] == "shown")
+        assert row[value] == row[status] or row[status] == "shown"
+        assert isinstance(row[n], int) or row[n] in ("[x]", "[c]")
+    assert any("[c] hidden to protect pupils" in str(row[0]) for row in rows[:head]), "shorthand is explained above"
+
+
+def test_the_workbook_equals_the_release_cell_for_cell(settings: Settings, tmp_path: Path) -> None:
+    path = export_table(settings, "school_pack", "leaders", "100001", "xlsx", tmp_path / "b.xlsx")
+    rows = list(openpyxl.load_workbook(path)["Attendance"].iter_rows(values_only=True))
+    head = next(i for i, row in enumerate(rows) if row[0] == "School")
+    frame = pd.DataFrame(rows[head + 1 :], columns=rows[head])
+    with open_as(settings, "leaders") as release:
+        found = release.frame(
+            "SELECT value FROM exports.measure_value WHERE unit_code = ? AND status = 'ok' AND measure_id LIKE "
+            "'%_rate'",
+            ["100001"],
+        )
+    shown = frame[frame["Status"] == "shown"]["Value"].astype(float)
+    assert sorted(shown) == pytest.approx(sorted(found["value"]))
+    assert len(shown) == len(found) > 0
+
+
+def test_a_key_of_nineteen_digits_keeps_every_digit(settings: Settings, tmp_path: Path) -> None:
+    path = export_table(settings, "marts.attendance_pupil_year", "school:100001", None, "xlsx", tmp_path / "b.xlsx")
+    sheet = openpyxl.load_workbook(path)["attendance_pupil_year"]
+    rows = list(sheet.iter_rows(values_only=True))
+    head = next(i for i, row in enumerate(rows) if "Pupil key" in row)
+    assert [row[rows[head].index("Pupil key")] for row in rows[head + 1 :]] == [str(1000010 + i) for i in range(5)]
+
+
+def test_a_release_without_attendance_says_so_on_the_cover(tmp_path: Path) -> None:
+    settings = build_release(tmp_path / "home", with_attendance=False)
+    content = openpyxl.load_workbook(export_table(settings, "trust_pack", "leaders", None, "xlsx", tmp_path / "b.xlsx"))
+    assert "Attendance" not in content.sheetnames
+    assert any(
+        "Attendance and absence: no data" in str(cell.value) for (cell,) in content["Cover"].iter_rows(max_col=1)
+    )
+
+
+def test_a_schools_workbook_takes_under_five_seconds(settings: Settings, tmp_path: Path) -> None:
+    start = time.perf_counter()
+    export_table(settings, "school_pack", "leaders", "100005", "xlsx", tmp_path / "b.xlsx")
+    assert time.perf_counter() - start < 5
+
+
+def test_csv_carries_symbols_the_release_and_the_columns_of_open_data(settings: Settings, tmp_path: Path) -> None:
+    path = export_table(settings, "measure_value", "public", "100003", "csv", tmp_path / "b.csv")
+    rows = list(csv.DictReader(path.open(encoding="utf-8", newline="")))
+    assert list(rows[0])[:3] == ["time_period", "time_identifier", "geographic_level"]
+    assert {row["time_period"] for row in rows} == {"202425", "202526"}
+    assert {row["release_id"] for row in rows} == {RELEASE_ID}
+    assert all(cell != "" for row in rows for cell in row.values())
+    for row in rows:
+        assert row["value"] == row["status"] or (row["status"] == "ok" and float(row["value"]) is not None)
+
+
+def test_csv_from_a_schools_file_name_cannot_run_in_a_spreadsheet(settings: Settings, tmp_path: Path) -> None:
+    path = export_table(settings, "delivery", "leaders", None, "csv", tmp_path / "b.csv")
+    names = [row["file_name"] for row in csv.DictReader(path.open(encoding="utf-8", newline=""))]
+    assert "'=dunmore_half.csv" in names
+    assert not any(name.startswith("=") for name in names)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=20))
+def test_no_text_whatever_starts_a_formula_in_csv_and_none_is_lost(texts: list[str]) -> None:
+    out = csv_text(pd.DataFrame({"reason": texts}), "r")
+    cells = [row[0] for row in csv.reader(io.StringIO(out, newline=""))][1:]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert [
+        cell.removeprefix("'") if text[0] in "=+-@\t\r" else cell for cell, text in zip(cells, texts, strict=True)
+    ] == texts
+
+
+def test_a_negative_number_is_not_guarded_in_csv() -> None:
+    assert csv_text(pd.DataFrame({"value": [-0.5]}), "r").splitlines()[1] == "-0.5,r"
+
+
+def test_parquet_has_the_rows_and_names_its_release(settings: Settings, tmp_path: Path) -> None:
+    table = pq.read_table(export_table(settings, "gap", "public", None, "parquet", tmp_path / "b.parquet"))
+    with open_as(settings, "public") as release:
+        assert table.num_rows == release.rows("SELECT count(*) AS n FROM exports.gap")[0]["n"]
+    assert table.schema.metadata[b"release_id"] == RELEASE_ID.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "unit", "file_format", "error"),
+    [
+        ("gap", "public", None, "ods", ExportError),
+        ("nothing", "public", None, "csv", ExportError),
+        ("delivery", "public", None, "csv", ExportError),
+        ("marts.attendance_pupil_year", "leaders", None, "csv", ExportError),
+        ("school_pack", "leaders", None, "xlsx", ExportError),
+        ("school_pack", "leaders", "100001", "csv", ExportError),
+        ("school_pack", "leaders", "999999", "xlsx", ExportError),
+        ("trust_pack", "leaders", "100001", "xlsx", ExportError),
+        ("measure", "leaders", "100001", "csv", ReleaseError),
+        ("school_pack", "school:100001", "100002", "xlsx", AccessError),
+        ("trust_pack", "school:100001", None, "xlsx", AccessError),
+        ("gap", "stranger", None, "csv", AccessError),
+    ],
+)
+def test_what_cannot_be_exported_is_one_sentence_and_leaves_no_file(
+    settings: Settings, tmp_path: Path, name: str, role: str, unit: str | None, file_format: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error) as caught:
+        export_table(settings, name, role, unit, file_format, tmp_path / "out.file")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_fails_leaves_the_old_file_whole(settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    with pytest.raises(ExportError):
+        export_table(settings, "nothing", "public", None, "csv", out)
+    assert out.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [(["A"], []), (["A", "A"], [(1, 2)]), (["A"], [(None,)]), (["A"], [("",)])],
+    ids=["no rows", "repeated heading", "missing cell", "empty cell"],
+)
+def test_a_sheet_that_breaks_the_rules_is_not_written(
+    tmp_path: Path, columns: list[str], rows: list[tuple[object, ...]]
+) -> None:
+    import datetime as dt
+
+    sheet = Sheet("S", "T", [], columns, rows)
+    with pytest.raises(WorkbookError):
+        write_workbook(tmp_path / "b.xlsx", "T", ["c"], ["n"], [sheet], dt.datetime(2026, 1, 1))
+    assert list(tmp_path.iterdir()) == []

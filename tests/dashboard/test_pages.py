@@ -1,0 +1,173 @@
+"""Every page runs without a browser at every tier, says what it must, and shows words where there is no release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE
+from ingest.settings import Settings
+from tests.dashboard.release_fixture import RELEASE_ID, build_release, refused_run
+
+PAGES = ("overview", "attendance", "progress", "gaps", "data_quality", "definitions")
+SCRIPT = """
+import importlib
+import sys
+from dashboard.app import _page
+_page(importlib.import_module("dashboard.views." + {page!r}).render)()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv(ROLE_VARIABLE, raising=False)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+def run_page(settings: Settings, view: str, monkeypatch: pytest.MonkeyPatch, tier: str = "public") -> AppTest:
+    monkeypatch.setenv("EVERYPUPIL_HOME", str(settings.home))
+    monkeypatch.setenv(TIER_VARIABLE, tier)
+    return AppTest.from_string(SCRIPT.format(page=view), default_timeout=60).run()
+
+
+def text_of(page: AppTest) -> str:
+    parts = [*page.title, *page.header, *page.subheader, *page.error, *page.warning, *page.info]
+    html = [element.proto.body for element in page.main if element.type == "html"]
+    return " ".join([*[str(part.value) for part in parts], *html])
+
+
+@pytest.mark.parametrize("tier", ["public", "leaders", "pupils"])
+@pytest.mark.parametrize("view", PAGES)
+def test_every_page_runs_at_every_tier(
+    settings: Settings, view: str, tier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = run_page(settings, view, monkeypatch, tier)
+    assert not shown.exception
+    assert not shown.error
+    assert len(shown.title) == 1
+
+
+def test_the_overview_says_how_whole_and_how_old_the_data_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(run_page(settings, "overview", monkeypatch))
+    for part in (
+        "31 July 2026",
+        "5 of 6 schools",
+        RELEASE_ID,
+        "How sure are we?",
+        "What could I do next?",
+        "similar to 2024/25",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("view", PAGES)
+def test_without_a_release_each_page_says_so_and_shows_no_figure(
+    tmp_path: Path, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    (settings.releases_dir / "CURRENT").unlink()
+    shown = run_page(settings, view, monkeypatch)
+    assert not shown.exception
+    assert "No release has been published" in shown.error[0].value
+    assert "%" not in text_of(shown)
+
+
+def test_a_damaged_release_is_an_error_and_never_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_release(tmp_path / "home")
+    path = settings.releases_dir / RELEASE_ID / "public" / "measure_value.parquet"
+    path.write_bytes(path.read_bytes()[:1000])
+    shown = run_page(settings, "attendance", monkeypatch)
+    assert "measure_value.parquet" in shown.error[0].value
+    assert "%" not in text_of(shown)
+
+
+def test_an_unknown_tier_reads_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = run_page(settings, "overview", monkeypatch, "everything")
+    assert "not known" in shown.error[0].value
+
+
+def test_a_role_narrows_the_pupils_tier_and_an_unknown_one_reads_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ROLE_VARIABLE, "school:100001")
+    assert not run_page(settings, "overview", monkeypatch, "pupils").error
+    monkeypatch.setenv(ROLE_VARIABLE, "someone")
+    assert "not known" in run_page(settings, "overview", monkeypatch, "pupils").error[0].value
+
+
+def test_a_refused_run_stands_on_every_page_with_its_date_and_since_when(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home", last_run=refused_run())
+    for page in PAGES:
+        warning = run_page(settings, page, monkeypatch).warning[0].value
+        for part in (
+            "1 August 2026",
+            "refused",
+            "in force since 31 July 2026",
+            RELEASE_ID,
+            "A rate lies outside 0 to 100.",
+        ):
+            assert part in warning
+
+
+def test_a_published_run_shows_no_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_release(tmp_path / "home", last_run=refused_run() | {"outcome": "published", "exit_code": 0})
+    assert not run_page(settings, "overview", monkeypatch).warning
+
+
+def test_a_new_release_is_picked_up_when_the_page_is_loaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    assert "Attendance rate 92.5%" in text_of(run_page(settings, "overview", monkeypatch))
+    build_release(settings.home, release_id="2026-08-01-ba9876543210", shift=0.5)
+    shown = text_of(run_page(settings, "overview", monkeypatch))
+    assert "Attendance rate 93.0%" in shown
+    assert "2026-08-01-ba9876543210" in shown
+
+
+def test_results_without_registers_say_that_there_is_no_attendance_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home", with_attendance=False)
+    for page in ("attendance", "overview"):
+        assert "There is no attendance data in this release." in text_of(run_page(settings, page, monkeypatch))
+
+
+def test_one_schools_progress_is_worked_out_on_the_page_and_agrees(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(run_page(settings, "progress", monkeypatch))
+    assert "n = 105 pupils" in text
+    assert "0.3100 ± 1.96 × 0.7483 / √105" in text
+    assert "105 × 0.08000 / (105 × 0.08000 + 0.56000) = 0.938" in text
+    assert "agree with the release" in text
+
+
+def test_public_pages_name_no_file_and_leaders_pages_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "broken.csv" not in text_of(run_page(settings, "data_quality", monkeypatch, "public"))
+    assert "broken.csv" in text_of(run_page(settings, "data_quality", monkeypatch, "leaders"))
+
+
+def test_definitions_come_from_the_release_with_version_boundary_and_source(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(run_page(settings, "definitions", monkeypatch))
+    for part in (
+        "Persistent absence rate",
+        "at least 10% of possible",
+        "Fewest pupils shown",
+        "Definition version",
+        "methodology",
+    ):
+        assert part in text
