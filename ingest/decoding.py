@@ -27,11 +27,15 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 @dataclass(frozen=True)
 class DecodedText:
-    """A text in UTF-8 without byte order mark: a buffer, in memory or mapped from a file; `n_lines` physical lines."""
+    """A text in UTF-8 without byte order mark: a buffer, in memory or mapped from a file.
+
+    `n_lines` counts line feeds; `has_lone_returns`: carriage returns end lines as well, so that this count is too low.
+    """
 
     buffer: bytes | mmap.mmap
     n_lines: int
     ends_with_newline: bool
+    has_lone_returns: bool
 
     def lines(self) -> IO[str]:
         """The text for the csv module, line ends untouched."""
@@ -114,14 +118,17 @@ def decode_file(path: Path, scratch: Path) -> DecodedText:
 
 
 def _finish(text: bytes | mmap.mmap, name: str) -> DecodedText:
-    if isinstance(text, bytes):
-        if not text.strip():
-            raise FileRefused(f"{name}: the file is empty; export it again.")
-        n_newlines = text.count(b"\n")
-    else:
-        n_newlines = sum(text[start : start + CHUNK_BYTES].count(b"\n") for start in range(0, len(text), CHUNK_BYTES))
+    if isinstance(text, bytes) and not text.strip():
+        raise FileRefused(f"{name}: the file is empty; export it again.")
+    n_newlines = n_returns = n_pairs = 0
+    for start in range(0, len(text), CHUNK_BYTES):
+        # One byte more than a chunk, so that a pair across two chunks is counted once.
+        chunk = text[start : start + CHUNK_BYTES + 1]
+        n_newlines += chunk.count(b"\n", 0, CHUNK_BYTES)
+        n_returns += chunk.count(b"\r", 0, CHUNK_BYTES)
+        n_pairs += chunk.count(b"\r\n")
     ends = text[-1:] == b"\n"
-    return DecodedText(text, n_newlines if ends else n_newlines + 1, ends)
+    return DecodedText(text, n_newlines if ends else n_newlines + 1, ends, n_returns != n_pairs)
 
 
 def _to_utf8(raw: bytes, name: str) -> bytes:

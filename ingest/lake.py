@@ -165,7 +165,9 @@ class Lake:
         known = self._identity()
         if not known:
             self.root.mkdir(parents=True, exist_ok=True)
-            write_json(self.root / LAKE_FILE, {"lake_id": secrets.token_hex(8), "key_id": key_id}, self.scratch())
+            scratch = self.scratch()
+            write_json(self.root / LAKE_FILE, {"lake_id": secrets.token_hex(8), "key_id": key_id}, scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
         elif known["key_id"] != key_id:
             raise KeyMismatch(
                 f"The lake {self.root} was built with pseudonym key {known['key_id']}, but the key in use is {key_id}; "

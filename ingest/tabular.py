@@ -111,7 +111,7 @@ def _checked_header(fields: Iterable[str], name: str, line: int) -> tuple[str, .
 def _read_fast(text: DecodedText, delimiter: str, name: str) -> TextTable | None:
     """The whole text through Arrow, if every physical line is one row of the header's width; else None."""
     first = text.first_line()
-    if not first.strip() or first.count('"') % 2 or first.endswith(delimiter):
+    if text.has_lone_returns or not first.strip() or first.count('"') % 2 or first.endswith(delimiter):
         return None
     _, header = read_header(first, name)
     if len(next(csv.reader([first], delimiter=delimiter))) != len(header):

@@ -60,7 +60,7 @@ class Landing:
         return connection
 
     def content(self) -> str:
-        """All that a release may depend on, as one text: catalogue without paths and clocks, accepted and quarantined rows."""
+        """All that a release may depend on, as one text: the catalogue without paths, and every row."""
         connection = self.catalogue()
         tables = {}
         for table in (
