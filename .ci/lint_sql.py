@@ -1,4 +1,4 @@
-"""Lints the models as dbt renders them. The registry, which the models ask, is handed to the templater as dbt gets it."""
+"""Lints the models as dbt renders them. The registry, which models ask, is handed to the templater as dbt gets it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every test shares: two lengths. `make test` runs the short form, `make soak` (EVERYPUPIL_SOAK=1) the long one."""
+"""Two lengths of test: `make test` runs the short form, `make soak` (EVERYPUPIL_SOAK=1) the long one."""
 
 from __future__ import annotations
 
