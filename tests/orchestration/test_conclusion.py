@@ -1,0 +1,118 @@
+"""What ended a run becomes an outcome, an exit code and one sentence; never a value of the data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.settings import Settings, load_settings
+from orchestration.conclusion import conclude_failed
+from orchestration.errors import ChainError, DataRefused, GateBroken
+from orchestration.last_run import exit_code_of, read_last_run
+
+
+class DagsterDbtCliRuntimeError(Exception):
+    """Stands for the library's error of the same name."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(tmp_path)
+
+
+def dbt_results(settings: Settings, step: int, results: list[dict[str, Any]]) -> None:
+    folder = settings.state_dir / "dbt" / f"step_{step}"
+    folder.mkdir(parents=True)
+    (folder / "run_results.json").write_text(json.dumps({"metadata": {}, "results": results}))
+
+
+def gate_report(settings: Settings, outcome: str, results: list[dict[str, Any]]) -> None:
+    folder = settings.quality_dir / "run"
+    folder.mkdir(parents=True)
+    report = {"run_id": "run", "outcome": outcome, "results": results, "sentence": f"The gate says {outcome}."}
+    (folder / "gate.json").write_text(json.dumps(report))
+
+
+def failed_rule(school: str, n_failing: int, severity: str = "critical") -> dict[str, Any]:
+    return {
+        "rule_id": "M-1",
+        "suite": "marts",
+        "table": "marts.gap",
+        "school": school,
+        "severity": severity,
+        "success": False,
+        "n_rows": 10,
+        "n_failing": n_failing,
+        "sentence": "A gap has both sides.",
+    }
+
+
+def test_a_failed_dbt_test_is_a_refusal_with_its_count(settings: Settings) -> None:
+    dbt_results(
+        settings,
+        1,
+        [
+            {"unique_id": "model.everypupil.gap", "status": "success"},
+            {"unique_id": "test.everypupil.unique_gap.1a", "status": "fail", "failures": 4, "message": "Got 4 results"},
+        ],
+    )
+    run = conclude_failed(settings, "run", "then", DagsterDbtCliRuntimeError("exit code 1"))
+    assert (run.outcome, run.exit_code) == ("refused", 3)
+    assert [(failure["rule_id"], failure["n_failing"]) for failure in run.failures] == [("dbt.unique_gap", 4)]
+    assert read_last_run(settings) is not None
+
+
+def test_a_broken_contract_is_a_refusal_and_its_message_is_not_repeated(settings: Settings) -> None:
+    message = "Constraint Error: NOT NULL constraint failed: Ada Lovelace"
+    dbt_results(settings, 2, [{"unique_id": "model.everypupil.gap", "status": "error", "message": message}])
+    run = conclude_failed(settings, "run", "then", DagsterDbtCliRuntimeError())
+    assert run.outcome == "refused"
+    assert "Ada" not in json.dumps(read_last_run(settings))
+
+
+def test_sql_that_cannot_run_is_a_failure(settings: Settings) -> None:
+    dbt_results(settings, 1, [{"unique_id": "model.everypupil.gap", "status": "error", "message": "Binder Error: Ada"}])
+    run = conclude_failed(settings, "run", "then", DagsterDbtCliRuntimeError())
+    assert (run.outcome, run.exit_code, run.failures) == ("failed", 1, [])
+    assert "gap" in run.sentence
+    assert "Ada" not in run.sentence
+
+
+def test_the_gates_refusal_sums_failing_rows_over_schools_and_leaves_warnings_out(settings: Settings) -> None:
+    gate_report(
+        settings, "refused", [failed_rule("100001", 2), failed_rule("100002", 3), failed_rule("100001", 7, "warning")]
+    )
+    run = conclude_failed(settings, "run", "then", DataRefused("x"))
+    assert (run.outcome, run.exit_code) == ("refused", 3)
+    assert [failure["n_failing"] for failure in run.failures] == [5]
+
+
+def test_a_gate_that_breaks_is_no_refusal(settings: Settings) -> None:
+    run = conclude_failed(settings, "run", "then", GateBroken("The gate broke."))
+    assert (run.outcome, run.exit_code, run.sentence) == ("gate_broken", 1, "The gate broke.")
+
+
+def test_any_other_error_is_a_failure_in_one_sentence(settings: Settings) -> None:
+    assert conclude_failed(settings, "run", "then", ChainError("No room.")).sentence == "No room."
+    run = conclude_failed(settings, "run", "then", KeyError("one\ntwo"))
+    assert (run.outcome, run.exit_code) == ("failed", 1)
+    assert "\n" not in run.sentence
+
+
+@pytest.mark.parametrize(
+    ("outcome", "refused_files", "code"),
+    [
+        ("published", 0, 0),
+        ("published", 1, 1),
+        ("nothing_new", 0, 0),
+        ("refused", 0, 3),
+        ("refused", 2, 3),
+        ("failed", 0, 1),
+        ("gate_broken", 0, 1),
+    ],
+)
+def test_exit_codes(outcome: Any, refused_files: int, code: int) -> None:
+    assert exit_code_of(outcome, refused_files) == code
