@@ -177,7 +177,7 @@ def _level_rules(registry: Registry) -> list[Rule]:
             f"from judged where level = '{level}' and measure_id in ({measures}) {where} group by {shared})"
         )
 
-    in_trust = "and unit_code in (select d.urn from marts.dim_school as d where d.trust_name is not null)"
+    in_trust = "and unit_code in (select d.urn from marts.dim_school as d where d.trust_code is not null)"
     return [
         Rule(
             "RC-030",

@@ -27,7 +27,7 @@ FIGURE_TABLES = (
     FigureTable(
         "measure_value",
         FIGURE_KEY,
-        ("n", "numerator", "denominator", "value", "ci_low", "ci_high"),
+        ("n", "numerator", "denominator", "value", "ci_low", "ci_high", "interval_method", "coverage"),
         "value",
         ("n",),
         "unit_code",
@@ -48,6 +48,8 @@ FIGURE_TABLES = (
             "between_school",
             "undecomposed",
             "placebo_share",
+            "interval_method",
+            "coverage",
         ),
         "gap",
         ("n_group", "n_comparator"),
@@ -67,6 +69,7 @@ FIGURE_TABLES = (
             "shrunken_ci_high",
             "reliability",
             "probability_above",
+            "coverage",
         ),
         "raw_mean",
         ("n",),
@@ -120,7 +123,8 @@ UPN_PATTERN = '"[A-Za-z]' + "[0-9]" * 11 + '[0-9A-Za-z]"'
 def row_key_sql(key: tuple[str, ...], alias: str = "") -> str:
     """The key of a row as `disclosure.pattern` writes it: the key columns joined by `|`."""
     prefix = f"{alias}." if alias else ""
-    return "concat_ws('|', " + ", ".join(f"cast({prefix}{column} as varchar)" for column in key) + ")"
+    parts = (f"coalesce(cast({prefix}{column} as varchar), '')" for column in key)
+    return "concat(" + ", '|', ".join(parts) + ")"
 
 
 def _hidden_rules(number: int, tier: str, table: FigureTable, registry: Registry) -> list[Rule]:

@@ -66,8 +66,7 @@ def _dimensions() -> list[Fault]:
             {"QM-004@marts.dim_school": 1},
         ),
         Fault(
-            "insert into marts.dim_school select 'other', urn, laestab, school_name, phase, la_code, la_name, "
-            "trust_name, is_open "
+            "insert into marts.dim_school by name select * replace ('other' as school_key) "
             "from marts.dim_school where urn = '100001'",
             {"QM-003@marts.dim_school": 2},
         ),
@@ -219,7 +218,7 @@ def _results_and_progress() -> list[Fault]:
         school_fault("QM-084", "shrunken_ci_high = null", 1),
         school_fault("QM-085", "reliability = 1.2", 1),
         school_fault("QM-086", "probability_above = -0.1", 1),
-        school_fault("QM-087", "coverage = 101"),
+        school_fault("QM-087", "coverage = 101", 1),
         school_fault("QM-088", "n = 0", 1),
         school_fault("QM-089", "status = 'x'"),
         Fault(f"insert into {model} from {model}", {f"QM-090@{model}": 2}),
@@ -265,10 +264,10 @@ def _figures() -> list[Fault]:
         ),
         value_fault("QM-104", "ci_high = 101"),
         value_fault("QM-105", "ci_low = 85"),
-        value_fault("QM-106", "interval_method = null", shown=False),
+        value_fault("QM-106", "interval_method = null"),
         value_fault("QM-107", "n = 0"),
         value_fault("QM-108", "status = 'x'", shown=False),
-        value_fault("QM-109", "coverage = -1", shown=False),
+        value_fault("QM-109", "coverage = -1"),
         Fault(
             f"update {value} set definition_version = 7 {SCHOOL_ALL}",
             {f"QM-110@{value}": 1, f"RC-030@{value}": 1, **moved},
@@ -290,7 +289,7 @@ def _figures() -> list[Fault]:
         gap_fault("QM-125", "n_comparator = 0"),
         gap_fault("QM-126", "status = 'x'", shown=False),
         gap_fault("QM-127", "within_school = 0.5"),
-        gap_fault("QM-128", "coverage = 101", shown=False),
+        gap_fault("QM-128", "coverage = 101"),
         Fault(f"update {gap} set measure_id = 'invented' where level = 'trust'", {f"QM-129@{gap}": 1, **gap_moved}),
     ]
 
@@ -387,7 +386,7 @@ def _exports(tier: str) -> list[Fault]:
             f"{pattern('progress_school', school_key)}; update {progress} set status = 'u', n = null, raw_mean = "
             f"null, raw_ci_low = null, raw_ci_high = null, "
             f"shrunken = null, shrunken_se = null, shrunken_ci_low = null, shrunken_ci_high = null, reliability = "
-            f"null, probability_above = null {one}",
+            f"null, probability_above = null, coverage = null {one}",
             {f"QX-032@{progress}": 1},
         ),
         Fault(
@@ -449,7 +448,7 @@ def _exports(tier: str) -> list[Fault]:
                 "data_quality_issue": "",
                 "delivery": "where feed = 'pupils'",
             }.get(table, one)
-            also = {f"QX-044@{model}": 1} if table == "progress_model" else {}
+            also = {"progress_model": {f"QX-044@{model}": 1}, "gap": {f"QX-024@{gap}": 1}}.get(table, {})
             faults.append(
                 Fault(
                     f"update exports_{tier}.{table} set {column} = '{PLANTED_UPN}' {where}",

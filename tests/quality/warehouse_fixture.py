@@ -10,6 +10,7 @@ import duckdb
 
 from ingest.registry import load_registry
 from ingest.settings import Settings, load_settings
+from quality.suites.exports import FIGURE_TABLES
 
 # Recognisable on purpose: no test may find any of these in what the gate says.
 PLANTED_UPN = "H801200001001"
@@ -67,7 +68,8 @@ from raw.session_marks;
 create table staging.register_code as select * from (values ('England', '/'), ('England', 'I'), ('England',
 'O')) as t(nation, code);
 create table marts.dim_school as select urn as school_key, urn, laestab, school_name, 'Primary' as phase,
-'201' as la_code, 'City of London' as la_name, 'Trees' as trust_name, true as is_open from raw.schools;
+'201' as la_code, 'City of London' as la_name, 'Trees' as trust_code, 'Trees Trust' as trust_name,
+true as is_open from raw.schools;
 create table marts.dim_pupil_status as select pupil_ref as pupil_key, date '2025-09-01' as valid_from,
 cast(null as date) as valid_to, false as is_fsm, false as is_fsm6, pupil_ref % 3 = 0 as is_disadvantaged,
 'pupil list' as disadvantage_basis, sen_provision, false as is_eal, 'White' as ethnicity_major,
@@ -148,23 +150,7 @@ alter table disclosure.pattern add column reason varchar default 'primary';
 alter table disclosure.pattern add column rule_id varchar default 'minimum_pupils';
 """
 
-HIDDEN_FIGURES = {
-    "measure_value": ("n", "numerator", "denominator", "value", "ci_low", "ci_high"),
-    "gap": (
-        "n_group",
-        "n_comparator",
-        "value_group",
-        "value_comparator",
-        "gap",
-        "ci_low",
-        "ci_high",
-        "effect_size",
-        "within_school",
-        "between_school",
-        "undecomposed",
-        "placebo_share",
-    ),
-}
+HIDDEN_FIGURES = {table.name: table.figures for table in FIGURE_TABLES if table.name in ("measure_value", "gap")}
 _FIGURE_KEY = (
     "academic_year, period, level, unit_code, measure_id, definition_version, group_definition, group_dimension, "
     "group_value"
