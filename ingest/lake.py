@@ -196,9 +196,7 @@ class Lake:
         target = self.parse_folder(feed, delivery_id, parse_id)
         target.parent.mkdir(parents=True, exist_ok=True)
         if not self.has_parse(feed, delivery_id, parse_id):
-            sync_folder(finished)
             finished.rename(target)
-            sync_folder(target.parent)
 
     def write_receipt(self, receipt: Receipt, scratch: Path) -> None:
         """Notes an arrival; the same arrival twice is one receipt."""
@@ -268,15 +266,6 @@ def write_json(path: Path, content: dict[str, Any], scratch: Path) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     temporary.rename(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _folders(root: Path) -> Iterator[Path]:

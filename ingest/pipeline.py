@@ -28,6 +28,7 @@ FEEDS = ("schools", "calendar", "pupils", "session_marks", "assessment_results")
 UNRECOGNISED = "unrecognised"
 SEEN_FILE = "seen.json"
 POOL_FROM_BYTES = 4 * 1024 * 1024
+POOL_FROM_FILES = 200
 BATCH_BYTES = 16 * 1024 * 1024
 BATCH_FILES = 32
 
@@ -305,7 +306,10 @@ def _results(settings: Settings, files: tuple[NewFile, ...]) -> Iterator[tuple[N
     for landed in files:
         if landed.trouble is not None:
             yield landed, landed.trouble
-    if settings.ingest_workers == 1 or len(healthy) < 2 or sum(one.size for one in healthy) < POOL_FROM_BYTES:
+    is_little = len(healthy) < 2 or (
+        len(healthy) < POOL_FROM_FILES and sum(one.size for one in healthy) < POOL_FROM_BYTES
+    )
+    if settings.ingest_workers == 1 or is_little:
         for landed in healthy:
             yield landed, _ingest_batch(settings, [landed])[0]
         return

@@ -159,7 +159,9 @@ class _ColumnBuilder:
 
     def add(self, chunk: Any) -> None:
         index = self._index
-        codes = chunk.indices.to_numpy()
+        # Straight from the buffer: Arrow's own conversion imports pandas first.
+        indices = chunk.indices
+        codes = np.frombuffer(indices.buffers()[1], np.int32, len(indices), indices.offset * 4)
         values = chunk.dictionary.to_pylist()
         if not self._chunks:
             self._index = {value: position for position, value in enumerate(values)}

@@ -112,13 +112,20 @@ def load_contract(feed: str, as_of: date | None = None) -> Contract:
 
 @lru_cache(maxsize=64)
 def _load(folder: Path, as_of: date | None) -> Contract:
-    base = yaml.safe_load((folder / "base.yml").read_text(encoding="utf-8"))
+    base = _read_yaml(folder / "base.yml")
     changes = [
-        yaml.safe_load(path.read_text(encoding="utf-8"))
+        _read_yaml(path)
         for path in sorted(folder.glob("*.diff.yml"))
         if as_of is None or date.fromisoformat(path.name.removesuffix(".diff.yml")) <= as_of
     ]
     return build_contract(base, changes)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    # The C parser reads the same subset some ten times faster; every worker reads every contract.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    content: dict[str, Any] = yaml.load(path.read_bytes(), Loader=loader)
+    return content
 
 
 def build_contract(base: dict[str, Any], diffs: list[dict[str, Any]]) -> Contract:
