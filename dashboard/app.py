@@ -56,7 +56,8 @@ def _page(render: Callable[[Context], None]) -> Callable[[], None]:
             _banners(context)
             render(context)
         except (ReleaseError, AccessError) as error:
-            st.error(f"These figures cannot be shown. {error}")
+            st.title("These figures cannot be shown", anchor=False)
+            st.error(wording.literal(str(error)))
 
     return run
 
@@ -72,9 +73,11 @@ def _banners(context: Context) -> None:
             str(failure.get("sentence", "")) for failure in last_run.get("failures") or [] if failure.get("sentence")
         ]
         st.warning(
-            f"The newest run, on {when}, {_BAD_OUTCOMES[outcome]}. {last_run.get('sentence', '')} "
-            f"{' '.join(reasons[:3])} "
-            f"These figures are of release {context.release.release_id}, in force since {since}."
+            wording.literal(
+                f"The newest run, on {when}, {_BAD_OUTCOMES[outcome]}. {last_run.get('sentence', '')} "
+                f"{' '.join(reasons[:3])} "
+                f"These figures are of release {context.release.release_id}, in force since {since}."
+            )
         )
 
 

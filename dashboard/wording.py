@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -176,6 +177,11 @@ def topic_of(registry: Registry, measure_id: str) -> str:
         if measure["measure_id"] == measure_id:
             return str(measure["topic"])
     return "other"
+
+
+def literal(text: str) -> str:
+    """Text for a place that reads Markdown, so that none of it is markup: a file's name must not fetch a picture."""
+    return re.sub(r"([\\\[\]()!*_<>#$:`~|])", r"\\\1", text)
 
 
 def plain(value: Any) -> Any:

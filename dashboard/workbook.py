@@ -19,6 +19,8 @@ import xlsxwriter  # type: ignore[import-untyped]  # the package ships no types
 
 LANGUAGE = "en-GB"
 MAXIMUM_ROWS = 1_048_000
+_SHORTHAND = re.compile(r"\[(c|x|z|low|u)\]")
+_LINE_HEIGHT = 16.0
 SHORTHAND_LINE = (
     "Shorthand in cells: [c] hidden to protect pupils, [x] not available, [z] not applicable, "
     "[low] rounds to 0 but is not 0, [u] not reliable enough."
@@ -137,6 +139,10 @@ def _write_cover(book: Any, formats: _Formats, title: str, cover: Sequence[str])
     page.write_string(0, 0, title, formats.title)
     for at, line in enumerate(cover, 1):
         page.write_string(at, 0, line, formats.text)
+        page.set_row(at, _LINE_HEIGHT * _lines(line, 110))
+    page.set_landscape()
+    page.set_paper(9)
+    page.fit_to_pages(1, 0)
     page.set_selection("A1")
 
 
@@ -146,7 +152,6 @@ def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, lin
     for line_number, line in enumerate(sheet.information, 1):
         page.write_string(line_number, 0, line)
     top = 1 + len(sheet.information)
-    numeric = [all(isinstance(row[column], int | float) for row in sheet.rows) for column in range(len(sheet.columns))]
     page.add_table(
         top,
         0,
@@ -174,14 +179,35 @@ def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, lin
                 page.write_datetime(*at, cell, formats.date)
             else:
                 text = str(cell)
-                page.write_string(
-                    *at, text, formats.right if text.startswith("[") and not numeric[column] else formats.text
-                )
-    for column, heading in enumerate(sheet.columns):
-        page.set_column(
-            column, column, _width(heading, [row[column] for row in sheet.rows[:500]], sheet.places, column)
-        )
+                page.write_string(*at, text, formats.right if _SHORTHAND.fullmatch(text) else formats.text)
+    widths = [
+        _width(heading, [row[column] for row in sheet.rows[:500]], sheet.places, column)
+        for column, heading in enumerate(sheet.columns)
+    ]
+    for column, width in enumerate(widths):
+        page.set_column(column, column, width)
+    # Wrapped rows get their height here, because not every program works it out when it opens the file.
+    for offset, row in enumerate([sheet.columns, *sheet.rows]):
+        lines = max(_lines(cell, width) for cell, width in zip(row, widths, strict=True))
+        if lines > 1:
+            page.set_row(top + offset, _LINE_HEIGHT * lines)
+    page.set_landscape()
+    page.set_paper(9)
+    page.fit_to_pages(1, 0)
     page.set_selection("A1")
+
+
+def _lines(cell: Any, width: float) -> int:
+    """Lines that a cell of text takes when words wrap at a column's width."""
+    if not isinstance(cell, str):
+        return 1
+    room, lines, used = max(int(width / 1.25), 1), 1, 0
+    for word in cell.split():
+        if used and used + 1 + len(word) > room:
+            lines, used = lines + 1, len(word)
+        else:
+            used += len(word) + (1 if used else 0)
+    return lines
 
 
 def _width(heading: str, cells: Sequence[Any], places: Sequence[Sequence[int | None]], column: int) -> float:

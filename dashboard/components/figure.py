@@ -113,7 +113,7 @@ def figure(
     Raises: `FigureError` for a figure without title, takeaway, alternative text, caption or rows.
     """
     check_figure(title, takeaway, alt_text, caption, table)
-    (st.header if level == 2 else st.subheader)(title, anchor=False)
+    (st.header if level == 2 else st.subheader)(wording.literal(title), anchor=False)
     paragraph(takeaway)
     if chart is not None:
         st.altair_chart(chart, width="stretch", theme=None, alt=alt_text, key=f"{key}_chart")

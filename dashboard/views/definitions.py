@@ -36,7 +36,7 @@ def render(context: Context) -> None:
         return
     for measure_id in context.ordered(list(dict.fromkeys(measures["measure_id"]))):
         measure = context.definition(measure_id)
-        st.header(str(measure["name"]), anchor=False)
+        st.header(wording.literal(str(measure["name"])), anchor=False)
         terms = "".join(
             f"<tr><th scope='row'>{html.escape(_field(field))}</th><td>{html.escape(_value(measure, field))}</td></tr>"
             for field in _FIELDS

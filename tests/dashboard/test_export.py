@@ -22,8 +22,14 @@ from dashboard.workbook import Sheet, WorkbookError, write_workbook
 from ingest.settings import Settings
 from tests.dashboard.release_fixture import RELEASE_ID, build_release
 
-PACKS = [("school_pack", "leaders", "100001"), ("school_pack", "public", "100003"), ("school_pack", "school:100002", None),
-         ("trust_pack", "public", None), ("trust_pack", "operator", None), ("delivery", "leaders", None)]  # fmt: skip
+PACKS = [
+    ("school_pack", "leaders", "100001"),
+    ("school_pack", "public", "100003"),
+    ("school_pack", "school:100002", None),
+    ("trust_pack", "public", None),
+    ("trust_pack", "operator", None),
+    ("delivery", "leaders", None),
+]
 
 
 @pytest.fixture(params=PACKS, ids=lambda pack: "-".join(str(part) for part in pack))

@@ -1,0 +1,114 @@
+"""A served dashboard over a fixture release, and a real browser to look at it with."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from dashboard.serve import dashboard_command
+from ingest.settings import Settings
+from tests.dashboard.release_fixture import build_release
+
+START_SECONDS = 60
+
+
+@dataclass
+class Served:
+    """One dashboard process and the pages opened on it."""
+
+    settings: Settings
+    url: str
+    requests: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def serve(settings: Settings, tier: str, log: Path) -> Iterator[Served]:
+    """Serves one tier of one home until the block ends."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command, environment = dashboard_command(settings, tier, port)
+    with log.open("w") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+            yield Served(settings, f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"The dashboard did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.fail("The browser tests need chromium on the path; install the package chromium and run them again.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The leaders' tier of the fixture release."""
+    folder = tmp_path_factory.mktemp("served")
+    with serve(build_release(folder / "home"), "leaders", folder / "log.txt") as dashboard:
+        yield dashboard
+
+
+@pytest.fixture
+def open_page(chromium: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+    """Opens a page by its path and waits until its charts are painted; every request is kept in `served.requests`."""
+    contexts = []
+
+    def opened(path: str, width: int = 1280, dashboard: Served = served) -> Page:
+        context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: dashboard.requests.append(request.url))
+        page.goto(f"{dashboard.url}/{path}")
+        settle(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def settle(page: Page) -> None:
+    """Waits until the page has run to its end and every chart on it is painted."""
+    page.wait_for_selector("h1, [data-testid=stAlert]", timeout=60_000)
+    page.wait_for_function(
+        """() => {
+            const app = document.querySelector('[data-testid=stApp]');
+            const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
+            return app && app.getAttribute('data-test-script-state') === 'notRunning'
+                && charts.every(chart => chart.querySelector('canvas, svg'))
+                && document.querySelectorAll('[data-testid=stSkeleton]').length === 0;
+        }""",
+        timeout=60_000,
+    )
+    page.wait_for_timeout(700)
