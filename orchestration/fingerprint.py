@@ -34,11 +34,21 @@ class RunInput:
     @property
     def fingerprint(self) -> str:
         """sha256 over the canonical JSON of all fields, 64 hex digits."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @property
     def release_id(self) -> str:
         return f"{self.as_of.isoformat()}-{self.fingerprint[:12]}"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True, default=str)
+
+
+def read_run_input(text: str) -> RunInput:
+    """The input of a run as it was noted down. It has the fingerprint of the one that was written."""
+    content = json.loads(text)
+    deliveries = tuple(tuple(row) for row in content.pop("deliveries"))
+    return RunInput(deliveries, date.fromisoformat(content.pop("as_of")), **content)
 
 
 def source_files(roots: Iterable[Path]) -> list[tuple[str, Path]]:

@@ -18,7 +18,7 @@ from orchestration.conclusion import conclude_published
 from orchestration.dbt_assets import CATALOGUE, DISCLOSURE, FITS, OWNERS
 from orchestration.dbt_runner import settings_environment
 from orchestration.errors import ChainError, DataRefused, GateBroken
-from orchestration.fingerprint import RunInput, run_input
+from orchestration.fingerprint import RunInput, read_run_input, run_input
 from orchestration.fits import write_fits
 from orchestration.publish import publish
 from orchestration.warehouse import open_warehouse
@@ -73,7 +73,10 @@ def catalogue(chain: ChainRun) -> None:
     inputs = run_input(settings, chain.day)
     with progress.step("catalogue"), open_warehouse(settings) as connection:
         write_catalogue(settings, connection)
-        connection.execute("CREATE OR REPLACE TABLE lake.run_input AS SELECT ? AS fingerprint", [inputs.fingerprint])
+        connection.execute(
+            "CREATE OR REPLACE TABLE lake.run_input AS SELECT ? AS run_id, ? AS inputs",
+            [chain.run_id, inputs.to_json()],
+        )
 
 
 def fits_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
@@ -221,9 +224,10 @@ def release_asset() -> dg.AssetsDefinition:
         report = read_gate(chain)
         if report["outcome"] != "passed":
             raise DataRefused(str(report["sentence"]))
-        inputs = run_input(settings, chain.day)
         with progress.step("publish"), open_warehouse(settings) as connection:
-            check_built_from(connection.execute("SELECT fingerprint FROM lake.run_input").fetchone(), inputs)
+            inputs = built_from(
+                connection.execute("SELECT run_id, inputs FROM lake.run_input").fetchone(), chain.run_id
+            )
             release_id = publish(settings, connection, inputs, gate_counts(report["results"]))
         context.add_output_metadata({"release_id": release_id})
         conclude_published(settings, chain.run_id, chain.started_at, release_id)
@@ -231,12 +235,11 @@ def release_asset() -> dg.AssetsDefinition:
     return current
 
 
-def check_built_from(found: tuple[Any, ...] | None, inputs: RunInput) -> None:
-    """Raises `ChainError` where the warehouse was built from other inputs than the ones to be published."""
-    if found is None or found[0] != inputs.fingerprint:
-        raise ChainError(
-            "The warehouse was built from other inputs than the lake holds now; run everypupil run, the whole of it."
-        )
+def built_from(found: tuple[Any, ...] | None, run_id: str) -> RunInput:
+    """What the warehouse was built from. Raises `ChainError` where another run built it."""
+    if found is None or found[0] != run_id:
+        raise ChainError("The warehouse was built by another run than this one; use everypupil run, which does it all.")
+    return read_run_input(str(found[1]))
 
 
 def gate_counts(results: Sequence[dict[str, Any]]) -> dict[str, int]:

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.fingerprint import RunInput, hash_sources
+from orchestration.fingerprint import RunInput, hash_sources, read_run_input
 
 INPUT = RunInput((("d1", "p1", "2026-01-01", False),), date(2026, 7, 31), "key", "code", "registry")
 
 
 def test_the_release_id_is_the_day_and_the_start_of_the_fingerprint() -> None:
     assert INPUT.release_id == f"2026-07-31-{INPUT.fingerprint[:12]}"
+
+
+def test_an_input_noted_down_is_the_same_input() -> None:
+    assert read_run_input(INPUT.to_json()) == INPUT
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,196 @@
+"""The command line: help everywhere, errors in one sentence, exit codes that a scheduler can rely on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import click
+import pytest
+
+from ingest.settings import Settings
+from orchestration.cli import everypupil, execute
+from orchestration.commands.common import as_csv, as_table
+from orchestration.fingerprint import run_input
+from orchestration.last_run import LastRun, now, read_last_run, write_last_run
+from orchestration.publish import publish
+from orchestration.warehouse import open_warehouse
+from tests.orchestration.small_warehouse import GATE, add_pupil_list, build, inputs_on, settings_for
+
+DAY = date(2026, 7, 31)
+HEAVY = ("dagster", "dagster_dbt", "dbt", "duckdb", "pyarrow", "pandas", "numpy", "great_expectations", "streamlit")
+
+
+def every_command(group: click.Group = everypupil, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*path, name))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_for(tmp_path / "home")
+
+
+@pytest.fixture
+def published(settings: Settings, tmp_path: Path) -> str:
+    with open_warehouse(settings) as connection:
+        build(connection)
+        add_pupil_list(connection, tmp_path)
+        return publish(settings, connection, inputs_on(DAY), GATE)
+
+
+def everypupil_says(capsys: pytest.CaptureFixture[str], settings: Settings, *arguments: str) -> tuple[int, str, str]:
+    code = execute(["--home", str(settings.home), *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize("path", list(every_command()), ids=" ".join)
+def test_every_command_answers_help(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute([*path, "--help"]) == 0
+    assert "Usage: " in capsys.readouterr().out
+
+
+def test_the_commands_are_those_that_others_rely_on() -> None:
+    assert {" ".join(path) for path in every_command()} >= {
+        *("demo", "example london", "synth", "check", "run", "accept", "status", "releases", "rollback", "verify"),
+        *("sql", "export", "dashboard", "dagster"),
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["run", "--as-of", "yesterday"], ["synth"], ["rollback"], ["rollback", "../x"], ["accept"]],
+    ids=" ".join,
+)
+def test_wrong_use_ends_with_2_and_one_sentence(
+    arguments: list[str], settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = everypupil_says(capsys, settings, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+
+
+def test_a_setting_that_does_not_exist_is_wrong_use(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.home.mkdir(parents=True)
+    (settings.home / "everypupil.toml").write_text("keep_release = 3\n")
+    code, _, err = everypupil_says(capsys, settings, "status")
+    assert code == 2
+    assert "keep_release" in err
+
+
+def test_a_home_without_a_release_says_what_to_do(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = everypupil_says(capsys, settings, "status")
+    assert (code, "everypupil run" in out) == (0, True)
+    code, _, err = everypupil_says(capsys, settings, "verify")
+    assert (code, "everypupil run" in err) == (1, True)
+    code, _, err = everypupil_says(capsys, settings, "sql", "select 1")
+    assert (code, "everypupil run" in err) == (1, True)
+
+
+def test_status_and_releases_speak_json(settings: Settings, published: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = everypupil_says(capsys, settings, "status", "--json")
+    found = json.loads(out)
+    assert (code, found["release_id"], found["as_of"]) == (0, published, "2026-07-31")
+    assert found["coverage_sentence"].startswith("2025/26: session marks complete for 1 of 2")
+    code, out, _ = everypupil_says(capsys, settings, "releases", "--json")
+    assert [(row["release_id"], row["current"]) for row in json.loads(out)] == [(published, True)]
+
+
+def test_status_names_what_refused_the_newest_run(
+    settings: Settings, published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure = {"rule_id": "M-1", "table": "marts.gap", "n_failing": 4, "sentence": "A gap has both sides."}
+    write_last_run(settings, LastRun("r", now(), now(), "refused", 3, "Refused: M-1.", [failure], [], published))
+    code, out, _ = everypupil_says(capsys, settings, "status")
+    assert code == 0
+    assert published in out
+    assert "M-1 marts.gap: 4 rows" in out
+
+
+def test_verify_ends_with_1_where_a_file_was_changed(
+    settings: Settings, published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert everypupil_says(capsys, settings, "verify")[0] == 0
+    target = settings.releases_dir / published / "public" / "gap.parquet"
+    target.chmod(0o644)
+    target.write_bytes(b"PAR1")
+    code, _, err = everypupil_says(capsys, settings, "verify", published)
+    assert (code, "public/gap.parquet" in err) == (1, True)
+
+
+def test_sql_reads_the_public_tier_by_default_and_more_by_role(
+    settings: Settings, published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = "select urn from exports.dim_school order by urn"
+    code, out, _ = everypupil_says(capsys, settings, "sql", query, "--format", "json")
+    assert (code, json.loads(out)) == (0, [{"urn": "100001"}, {"urn": "100002"}])
+    code, out, _ = everypupil_says(capsys, settings, "sql", query, "--format", "csv")
+    assert out == "urn\n100001\n100002\n"
+    marks = "select count(*) as n from marts.fct_session"
+    code, _, err = everypupil_says(capsys, settings, "sql", marks)
+    assert (code, err.startswith("Error: ")) == (1, True)
+    code, out, _ = everypupil_says(capsys, settings, "sql", marks, "--restricted", "--format", "json")
+    assert (code, json.loads(out)) == (0, [{"n": 3}])
+    code, out, _ = everypupil_says(capsys, settings, "sql", marks, "--as", "school:100002", "--format", "json")
+    assert (code, json.loads(out)) == (0, [{"n": 0}])
+    code, _, err = everypupil_says(capsys, settings, "sql", marks, "--as", "governor")
+    assert (code, err.count("\n")) == (1, 1)
+    assert everypupil_says(capsys, settings, "sql", marks, "--as", "public", "--restricted")[0] == 2
+
+
+def test_a_run_beside_another_ends_with_1(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.landing_dir.mkdir(parents=True)
+    hold = (
+        "import sys, time\nfrom ingest.settings import load_settings\n"
+        "from orchestration.writer_lock import writer_lock\n"
+        "with writer_lock(load_settings(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", hold, str(settings.home)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        code, _, err = everypupil_says(capsys, settings, "run")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert (code, "is writing to" in err, err.count("\n")) == (1, True, 1)
+
+
+def test_nothing_new_is_decided_without_loading_anything_heavy(settings: Settings, tmp_path: Path) -> None:
+    settings.landing_dir.mkdir(parents=True)
+    with open_warehouse(settings) as connection:
+        build(connection)
+        release_id = publish(settings, connection, run_input(settings, DAY), GATE)
+    script = (
+        "import json, sys\nfrom orchestration.cli import execute\n"
+        "code = execute(sys.argv[2:])\n"
+        "print(json.dumps([code, sorted(set(sys.argv[1].split(',')) & set(sys.modules))]))\n"
+    )
+    arguments = ["--home", str(settings.home), "run", "--as-of", DAY.isoformat()]
+    done = subprocess.run(
+        [sys.executable, "-c", script, ",".join(HEAVY), *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("\n") == 2, done.stdout + done.stderr
+    said, verdict = done.stdout.splitlines()
+    assert json.loads(verdict) == [0, []]
+    assert release_id in said
+    last = read_last_run(settings)
+    assert last is not None
+    assert (last["outcome"], last["exit_code"], last["release_id"]) == ("nothing_new", 0, release_id)
+
+
+def test_csv_disarms_text_that_a_spreadsheet_would_calculate() -> None:
+    rows = [{"name": "=1+1", "n": -3}, {"name": None, "n": 2}]
+    assert as_csv(["name", "n"], rows) == "name,n\n'=1+1,-3\n,2\n"
+
+
+def test_a_table_is_as_wide_as_what_stands_in_it() -> None:
+    assert as_table(["a", "bb"], [{"a": "long", "bb": None}]) == "a     bb\n----  --\nlong"
