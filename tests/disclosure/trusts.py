@@ -202,7 +202,10 @@ def breaches(marts: Marts, pattern: pd.DataFrame) -> list[str]:
     over_units, over_all = all_sums(cells, marts.schools, False), all_sums(cells, marts.schools, True)
     n = dict(zip(values["cell"], values["n"].astype(float), strict=True))
     n_shown = set(values.loc[~values["hidden"], "cell"])
-    found = [f"n of {cell}" for cell in solved(n, n_shown, over_units, lambda cell: None) if n[cell] > 0]
+    # Every measure of attendance counts the same pupils: what one row hides, another must not tell.
+    secret = set(values.loc[values["hidden"] & values["measure_id"].isin(list(RATIOS)), "cell"])
+    found = [f"n of {cell} in another row" for cell in secret & n_shown]
+    found += [f"n of {cell}" for cell in solved(n, n_shown, over_units, lambda cell: None) if n[cell] > 0]
     for measure, rows in values.groupby("measure_id"):
         shown = set(rows.loc[~rows["hidden"], "cell"])
         numerator = dict(zip(rows["cell"], rows["numerator"], strict=True))
