@@ -13,7 +13,7 @@ from packaging.version import Version
 from ingest.settings import Settings
 from orchestration import progress
 from orchestration.chain_run import ChainRun
-from orchestration.dbt_runner import build_arguments, dbt_executable, share_parse, step_folder
+from orchestration.dbt_runner import build_arguments, dbt_child, share_parse, step_folder
 
 CATALOGUE = dg.AssetKey(["lake", "catalogue"])
 FITS = dg.AssetKey(["fits", "progress"])
@@ -43,7 +43,7 @@ class DbtCli(DbtCliResource):
 def dbt_resource(settings: Settings) -> DbtCli:
     """The dbt command line over this installation's project."""
     folder = str(settings.dbt_project_dir)
-    return DbtCli(project_dir=folder, profiles_dir=folder, dbt_executable=dbt_executable())
+    return DbtCli(project_dir=folder, profiles_dir=folder, dbt_executable=dbt_child(settings))
 
 
 class Translator(DagsterDbtTranslator):

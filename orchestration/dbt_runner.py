@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,18 @@ QUIET = {
 def dbt_executable() -> str:
     """The `dbt` of this environment, also where the environment is not activated."""
     return str(Path(sys.executable).with_name("dbt"))
+
+
+def dbt_child(settings: Settings) -> str:
+    """A program that is dbt, and dies with the process that started it (see `orchestration.child`)."""
+    path = settings.state_dir / "dbt" / "dbt"
+    content = (
+        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestration.child {shlex.quote(dbt_executable())} "$@"\n'
+    )
+    if not path.exists() or path.read_text(encoding="utf-8") != content:
+        write_whole(path, content)
+        path.chmod(0o755)
+    return str(path)
 
 
 def step_folder(settings: Settings, step: int) -> Path:

@@ -183,7 +183,10 @@ def run_gate(chain: ChainRun) -> dict[str, Any]:
     """Runs the gate as a child process and reads its verdict. Raises `GateBroken` where it could not judge."""
     settings = chain.settings
     done = subprocess.run(
-        [sys.executable, "-m", "quality.gate", "--home", str(settings.home), "--run-id", chain.run_id],
+        [
+            *(sys.executable, "-m", "orchestration.child"),
+            *(sys.executable, "-m", "quality.gate", "--home", str(settings.home), "--run-id", chain.run_id),
+        ],
         env={**os.environ, **settings_environment(settings)},
         capture_output=True,
         text=True,
