@@ -158,11 +158,10 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
         frame = frame.copy()
         for key in ("unit_code", "school_key"):
             if key in frame:
-                frame.insert(
-                    0,
-                    "school_name",
-                    [names.get(code, "All schools of the trust or local authority") for code in frame[key]],
-                )
+                levels = frame["level"] if "level" in frame else ["school"] * len(frame)
+                pairs = list(zip(frame[key], levels, strict=True))
+                whole = "All schools of the trust or local authority"
+                frame.insert(0, "school_name", [names.get(c, str(c)) if at == "school" else whole for c, at in pairs])
         if "measure_id" in frame:
             frame.insert(1, "measure_name", [measure_names.get(measure, measure) for measure in frame["measure_id"]])
         if "group_value" in frame:

@@ -184,10 +184,16 @@ def unit_axis(unit: str) -> str:
 
 
 def with_schools(context: Context, frame: pd.DataFrame, key: str) -> pd.DataFrame:
-    """The rows with the school's name and phase, by phase and name; a row of no known school is an error, not a gap."""
+    """Rows with the school's name and phase, by phase and name; a unit code is a URN, and an unknown school keeps its code."""
     schools = context.schools[["school_key", "urn", "school_name", "phase"]]
     rows = frame.drop(columns=[column for column in ("urn", "school_name", "phase") if column in frame])
-    merged = rows.merge(schools, left_on=key, right_on="school_key", how="left", suffixes=("", "_of_school"))
+    merged = rows.merge(
+        schools,
+        left_on=key,
+        right_on="urn" if key == "unit_code" else "school_key",
+        how="left",
+        suffixes=("", "_of_school"),
+    )
     merged["school_name"] = merged["school_name"].fillna(merged[key].astype("string"))
     return merged.sort_values(["phase", "school_name"], kind="stable").reset_index(drop=True)
 
