@@ -184,7 +184,7 @@ def unit_axis(unit: str) -> str:
 
 
 def with_schools(context: Context, frame: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Rows with the school's name and phase, by phase and name. A unit code is a URN; an unknown school keeps its code."""
+    """Rows with the school's name and phase, by both. A unit code is a URN; an unknown school keeps its code."""
     schools = context.schools[["school_key", "urn", "school_name", "phase"]]
     rows = frame.drop(columns=[column for column in ("urn", "school_name", "phase") if column in frame])
     merged = rows.merge(
