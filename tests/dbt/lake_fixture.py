@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Delivery:
     is_held: bool = False
     rules: Sequence[tuple[str, str, str, int]] = ()
 
-    @property
+    @cached_property
     def delivery_id(self) -> str:
         text = repr((self.feed, self.laestab, self.extent, self.extracted_at, self.rows, self.quarantined))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -138,7 +139,9 @@ class Lake:
                 self._write_delivery(connection, folder, delivery)
             connection.executemany("insert into lake.identity values (?, ?)", sorted(self._identity().items()))
             if self.school_keys:
-                connection.executemany("insert into lake.school_identity values (?, ?)", sorted(self.school_keys.items()))
+                connection.executemany(
+                    "insert into lake.school_identity values (?, ?)", sorted(self.school_keys.items())
+                )
             windows = sorted(self._windows())
             if windows:
                 connection.executemany("insert into lake.session_window values (?, ?, ?, ?)", windows)
@@ -210,7 +213,8 @@ class Lake:
                 days.setdefault(row["session_date"], []).append(row["pupil_ref"])
             for day, refs in sorted(days.items()):
                 connection.execute(
-                    "insert into lake.delivery_day values (?, ?, ?, ?)", [delivery.delivery_id, day, len(refs), len(set(refs))]
+                    "insert into lake.delivery_day values (?, ?, ?, ?)",
+                    [delivery.delivery_id, day, len(refs), len(set(refs))],
                 )
 
 

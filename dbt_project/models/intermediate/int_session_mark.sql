@@ -18,10 +18,18 @@ school_day as (
 enrolment_ref as (
     select
         person.pupil_ref,
-        enrolment.*
+        enrolment.enrolment_id,
+        enrolment.enrolment_key,
+        enrolment.pupil_key,
+        enrolment.school_key,
+        enrolment.academic_year,
+        span.laestab,
+        {{ later('enrolment.on_roll_from', 'span.valid_from') }} as on_roll_from,
+        {{ earlier('enrolment.on_roll_until', 'span.valid_to') }} as on_roll_until
     from {{ ref('int_enrolment_year') }} as enrolment
     inner join slice on enrolment.school_key = slice.school_key and enrolment.academic_year = slice.academic_year
     inner join {{ ref('int_pupil_ref') }} as person on enrolment.pupil_key = person.pupil_key
+    inner join {{ ref('int_school_span') }} as span on enrolment.school_key = span.school_key
 ),
 
 quarantined as (
@@ -80,6 +88,7 @@ contested_enrolment as (
     inner join contested on enrolment_ref.pupil_key = contested.pupil_key
 ),
 
+-- `concat` hides from the optimiser that pupils and days share a LAESTAB: it would pair every pupil with every day first.
 plain_mark as (
     select
         enrolment.enrolment_id,
@@ -100,8 +109,7 @@ plain_mark as (
             and mark.delivery_id = school_day.delivery_id
     inner join plain_enrolment as enrolment
         on mark.pupil_ref = enrolment.pupil_ref
-            and school_day.school_key = enrolment.school_key
-            and school_day.academic_year = enrolment.academic_year
+            and concat(mark.laestab, '') = enrolment.laestab
             and mark.session_date >= enrolment.on_roll_from
             and mark.session_date < enrolment.on_roll_until
     where school_day.layer = 0
@@ -165,8 +173,7 @@ ranked_claim as (
             and claim.delivery_id = school_day.delivery_id
     inner join contested_enrolment as enrolment
         on claim.pupil_ref = enrolment.pupil_ref
-            and school_day.school_key = enrolment.school_key
-            and school_day.academic_year = enrolment.academic_year
+            and concat(claim.laestab, '') = enrolment.laestab
             and claim.session_date >= enrolment.on_roll_from
             and claim.session_date < enrolment.on_roll_until
     left join owner
