@@ -1,0 +1,145 @@
+"""One release from the same files, whatever the order, the repeats and the crashes; and none from what was refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.chain.conftest import AS_OF, EVERYPUPIL, Home
+from tests.conftest import SOAK
+
+pytestmark = pytest.mark.chain
+
+ORDERS = 5 if SOAK else 1
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def extracts_of(home: Home) -> list[Path]:
+    return sorted(path for path in home.landing.rglob("*") if path.is_file())
+
+
+def land(home: Home, source: Home, files: list[Path]) -> None:
+    for path in files:
+        target = home.landing / path.relative_to(source.landing)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+
+
+def with_key_of(home: Home, source: Home) -> Home:
+    """The same secret, or pupils would have other keys."""
+    shutil.copytree(source.path / "secrets", home.path / "secrets")
+    return home
+
+
+@pytest.mark.parametrize("seed", range(ORDERS))
+def test_the_same_files_in_another_order_with_repeats_give_the_same_release(
+    seed: int, trust_home: Home, tmp_path: Path
+) -> None:
+    home = with_key_of(Home(tmp_path / "home"), trust_home)
+    files = extracts_of(trust_home)
+    random.Random(seed).shuffle(files)
+    half = len(files) // 2
+    land(home, trust_home, files[:half])
+    home.run("run", "--as-of", AS_OF, expect=None)
+    land(home, trust_home, [*files[half:], *files[: half // 4]])
+    home.run("run", "--as-of", AS_OF)
+    assert home.current == trust_home.current
+    assert home.content_hashes() == trust_home.content_hashes()
+
+
+def test_a_full_rebuild_gives_what_the_increments_gave(trust_home: Home, tmp_path: Path) -> None:
+    home = trust_home.copy_to(tmp_path / "home")
+    before = home.content_hashes()
+    shutil.rmtree(home.path / "warehouse")
+    shutil.rmtree(home.path / "releases")
+    home.run("run", "--as-of", AS_OF, "--full-refresh")
+    assert home.content_hashes() == before
+
+
+def said(text: str) -> Callable[[Home, Path], bool]:
+    return lambda home, log: text in log.read_text(encoding="utf-8")
+
+
+def building(home: Home, log: Path) -> bool:
+    return any((home.path / "releases").glob(".building-*"))
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        pytest.param(said("ingest calendar:"), id="in ingest"),
+        pytest.param(said("catalogue:"), id="in dbt"),
+        pytest.param(building, id="in publish"),
+    ],
+)
+def test_a_killed_run_leaves_the_old_release_and_the_next_ends_in_the_same(
+    reached: Callable[[Home, Path], bool], trust_home: Home, tmp_path: Path
+) -> None:
+    home = with_key_of(Home(tmp_path / "home"), trust_home)
+    files = extracts_of(trust_home)
+    held_back = [path for path in files if "session_marks" in path.parts][-3:]
+    land(home, trust_home, [path for path in files if path not in held_back])
+    home.run("run", "--as-of", AS_OF)
+    old = home.current
+    land(home, trust_home, held_back)
+    log = tmp_path / "log"
+    with log.open("w", encoding="utf-8") as err:
+        run = subprocess.Popen(
+            [str(EVERYPUPIL), "--home", str(home.path), "run", "--as-of", AS_OF], stdout=err, stderr=err
+        )
+        until = time.monotonic() + 600
+        while run.poll() is None and not reached(home, log) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert run.poll() is None, log.read_text(encoding="utf-8")
+        children = psutil.Process(run.pid).children(recursive=True)
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert [process.name() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert home.current == old
+    home.run("verify")
+    home.run("run", "--as-of", AS_OF)
+    assert home.current == trust_home.current
+    assert home.content_hashes() == trust_home.content_hashes()
+    assert list((home.path / "releases").glob(".*")) == []
+
+
+def test_a_mart_broken_on_purpose_is_refused_and_mended_it_publishes(
+    trust_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = trust_home.copy_to(tmp_path / "home")
+    old = home.current
+    project = tmp_path / "dbt_project"
+    shutil.copytree(ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    model = next(project.rglob("fct_enrolment.sql"))
+    good = model.read_text(encoding="utf-8")
+    model.write_text(f"select * from ({good}) union all select * from ({good})\n", encoding="utf-8")
+    monkeypatch.setenv("EVERYPUPIL_DBT_PROJECT_DIR", str(project))
+    done = home.run("run", "--as-of", AS_OF, expect=3)
+    assert home.current == old
+    assert "fct_enrolment" in done.stderr
+    last = json.loads((home.path / "releases" / "LAST_RUN.json").read_text(encoding="utf-8"))
+    assert (last["outcome"], last["exit_code"], last["release_id"]) == ("refused", 3, old)
+    assert any("fct_enrolment" in failure["table"] for failure in last["failures"])
+    model.write_text(good, encoding="utf-8")
+    home.run("run", "--as-of", AS_OF)
+    last = json.loads((home.path / "releases" / "LAST_RUN.json").read_text(encoding="utf-8"))
+    assert last["outcome"] in ("published", "nothing_new")
+
+
+def test_a_run_with_nothing_new_says_so_and_changes_nothing(trust_home: Home) -> None:
+    releases = trust_home.path / "releases"
+    before = sorted(path for path in releases.rglob("*") if path.name != "LAST_RUN.json")
+    done = trust_home.run("run", "--as-of", AS_OF)
+    assert "Nothing new" in done.stdout
+    assert sorted(path for path in releases.rglob("*") if path.name != "LAST_RUN.json") == before
