@@ -153,6 +153,13 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
         view = queries.source(release, table)
         return queries.whole_table(release, view) if school is None else queries.table_of_school(release, view, school)
 
+    authorities = dict(zip(known["la_code"], known["la_name"], strict=True))
+
+    def place(code: str, level: str) -> str:
+        if level == "la":
+            return f"Local authority: {authorities.get(code, code)}"
+        return "All schools of the trust" if level == "trust" else str(names.get(code, code))
+
     def worded(frame: pd.DataFrame) -> pd.DataFrame:
         """Names in the place of codes; schools in the order of their names, never of their figures."""
         frame = frame.copy()
@@ -160,8 +167,7 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
             if key in frame:
                 levels = frame["level"] if "level" in frame else ["school"] * len(frame)
                 pairs = list(zip(frame[key], levels, strict=True))
-                whole = "All schools of the trust or local authority"
-                frame.insert(0, "school_name", [names.get(c, str(c)) if at == "school" else whole for c, at in pairs])
+                frame.insert(0, "school_name", [place(str(code), str(level)) for code, level in pairs])
         if "measure_id" in frame:
             frame.insert(1, "measure_name", [measure_names.get(measure, measure) for measure in frame["measure_id"]])
         if "group_value" in frame:

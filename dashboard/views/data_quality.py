@@ -173,12 +173,13 @@ def _coverage(context: Context) -> None:
     if "YTD" in set(frame["period"]):
         frame = frame[frame["period"] == "YTD"]
     frame = with_schools(context, frame, "school_key")
-    full = sum(
-        1 for row in frame.to_dict("records") if not wording.missing(row["share"]) and float(row["share"]) >= 100
-    )
+    shares = [float(row["share"]) for row in frame.to_dict("records") if not wording.missing(row["share"])]
+    span = f"{wording.number(min(shares), 1)}% to {wording.number(max(shares), 1)}%" if shares else "not available (x)"
     figure(
         key=f"coverage_{feed}",
-        title=title_of(f"{full} of {frame['school_key'].nunique()} schools sent everything expected"),
+        title=title_of(
+            f"Received by school: {span} of what was expected" if shares else "Coverage is not available (x)"
+        ),
         takeaway="Expected comes from the school's calendar and pupil lists; received is what its deliveries hold.",
         alt_text="A table of schools with what was expected and what was received.",
         caption=_caption(context, f"coverage of {wording.label(feed).lower()}", "every school", year),

@@ -15,6 +15,7 @@ from dashboard.components.filters import choose
 from dashboard.context import Context
 from dashboard.views.attendance import points, with_schools
 
+WHOLE = {"trust": "All schools of the trust", "la": "Local authority"}
 _COLUMNS = ("n_group", "n_comparator", "value_group", "value_comparator", "gap", "interval", "effect_size")
 
 
@@ -60,11 +61,17 @@ def render(context: Context) -> None:
 
 
 def _rows(context: Context, frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """All schools first, then each school by phase and name."""
+    """The trust first, then each local authority by its name, then each school by phase and name."""
     parts = []
-    for level, name in (("la", "All schools of the local authority"), ("trust", "All schools of the trust")):
-        if len(frames[level]):
-            parts.append(frames[level].assign(school_name=name))
+    for level, key, column in (("trust", None, ""), ("la", "la_code", "la_name")):
+        frame = frames[level]
+        if len(frame) == 1:
+            parts.append(frame.assign(school_name=WHOLE[level]))
+        elif len(frame):
+            schools = context.schools
+            names = {} if key is None else dict(zip(schools[key], schools[column], strict=True))
+            named = [f"{WHOLE[level]}: {names.get(code, code)}" for code in frame["unit_code"]]
+            parts.append(frame.assign(school_name=named).sort_values("school_name"))
     if len(frames["school"]):
         parts.append(with_schools(context, frames["school"], "unit_code"))
     return pd.concat(parts, ignore_index=True)
@@ -79,6 +86,9 @@ def _show(
     comparator = wording.group_name(context.registry, dimension, pair["comparator"])
     frame = frame.assign(reading=[readings.gap_reading(row) for row in frame.to_dict("records")])
     whole: list[dict[Any, Any]] = [row for row in frame.to_dict("records") if row["level"] != "school"]
+    # One headline is told only where one row stands for everyone: a trust, or a single local authority.
+    headline = [row for row in whole if row["level"] == "trust"] or whole
+    whole = headline if len(headline) == 1 else []
     if whole and readings.shown(whole[0], "gap"):
         size = f"{wording.number(float(whole[0]['gap']), 1 if unit == 'percent' else 2)} {readings.unit_words(unit)}"
         kind = "no clear gap" if readings.gap_reading(whole[0]) == readings.CANNOT_TELL else f"gap of {size}"

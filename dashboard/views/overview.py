@@ -65,7 +65,7 @@ def _headlines(context: Context, years: list[str], level: str) -> pd.DataFrame:
                     continue
                 values = context.ask(queries.values, year, measure_id, level, "all")
                 chosen = values[values["period"] == "YTD"] if "YTD" in set(values["period"]) else values
-                if len(chosen):
+                if len(chosen) == 1:
                     row = {str(key): value for key, value in chosen.iloc[0].to_dict().items()}
                     definition = context.definition(measure_id)
                     rows.append(
@@ -152,9 +152,13 @@ def _schools(context: Context) -> None:
     if schools.empty:
         return
     phases = schools["phase"].fillna("phase not known").value_counts().sort_index()
-    parts = ", ".join(f"{count} {str(phase).lower()}" for phase, count in phases.items())
+    parts = ", ".join(f"{count} {_phase(str(phase))}" for phase, count in phases.items())
     st.header(f"{len(schools)} schools in this release", anchor=False)
     paragraph(f"{parts[0].upper()}{parts[1:]}. Source: {SOURCE}.")
+
+
+def _phase(phase: str) -> str:
+    return "of no one phase" if phase.lower() == "not applicable" else phase.lower()
 
 
 def _packs(context: Context) -> None:
