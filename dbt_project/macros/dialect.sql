@@ -42,6 +42,11 @@
 {% macro academic_year_start(label) %}{{ first_of_month('cast(left(' ~ label ~ ', 4) as integer)', 8) }}{% endmacro %}
 {% macro academic_year_end(label) %}{{ add_days(first_of_month('cast(left(' ~ label ~ ', 4) as integer) + 1', 8), -1) }}{% endmacro %}
 
+{#- The first day of a calendar month within an academic year. -#}
+{% macro month_of_academic_year(label, month) -%}
+    {{ first_of_month('cast(left(' ~ label ~ ', 4) as integer) + ' ~ (1 if month < 8 else 0), month) }}
+{%- endmacro %}
+
 {#- A text as a BIGINT that is never negative: the lower half of its md5 without its sign. -#}
 {% macro bigint_hash(text) %}{{ return(adapter.dispatch('bigint_hash')(text)) }}{% endmacro %}
 {% macro default__bigint_hash(text) %}cast(md5_number_lower({{ text }}) & 9223372036854775807 as bigint){% endmacro %}

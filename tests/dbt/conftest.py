@@ -1,4 +1,4 @@
-"""One small lake built twice: as it was, and after a night of late and corrected files; the second also from nothing."""
+"""One small lake built twice: as it was, and after a night of late files; the second also from nothing."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _marks(laestab: str, refs: list[int], draw: random.Random, days: list[date])
 
 
 def first_lake() -> Lake:
-    """Two schools of one trust, the first an academy since November, and a third that sent nothing but its calendar and list."""
+    """Two schools of one trust, the first an academy since November, and a third without registers."""
     draw = random.Random(20251121)
     lake = Lake(links={1008: TWO_REFS}, school_keys={"100001": "100001", "100002": "100001", "100003": "100003"})
     schools: list[Row] = [
@@ -193,7 +193,7 @@ def add_a_night(lake: Lake) -> None:
 
 
 def build(warehouse: Path, scratch: Path, *arguments: str) -> None:
-    """Runs dbt over a warehouse that holds a catalogue; fits and the hidden row are given, so that one run builds every step."""
+    """Runs dbt over a warehouse that holds a catalogue; fits and the hidden row are given."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(FITS)
         connection.executemany(
@@ -201,7 +201,8 @@ def build(warehouse: Path, scratch: Path, *arguments: str) -> None:
             [["intercept", 0.1], ["baseline", SLOPE]],
         )
         connection.execute(
-            "insert into fits.progress_model values ('2025/26', 'value_added_reading', 'REML', 56, 2, '{}', 0.1, 0.9, 0.1, 9, 'ok', null)"
+            "insert into fits.progress_model values ('2025/26', 'value_added_reading', 'REML', "
+            "56, 2, '{}', 0.1, 0.9, 0.1, 9, 'ok', null)"
         )
         connection.execute(
             "insert into disclosure.pattern values ('public', 'measure_value', ?, 'c', 'primary', 'P')", [HIDDEN]
@@ -230,7 +231,9 @@ class Built:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("dbt")
     lake = first_lake()
-    night, first, full = folder / "night.duckdb", folder / "first.duckdb", folder / "full.duckdb"
+    # DuckDB's views name their catalogue, which is the name of the file: a copy keeps it.
+    night, first, full = (folder / part / "warehouse.duckdb" for part in ("night", "first", "full"))
+    first.parent.mkdir()
     lake.write(folder / "lake", night)
     build(night, folder)
     first.write_bytes(night.read_bytes())

@@ -1,4 +1,4 @@
-"""A lake of a few pupils: accepted files and the catalogue over them, with the columns of docs/architecture.md, sections 2 and 3."""
+"""A lake of a few pupils: accepted files and the catalogue over them, with the columns of docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class Lake:
         pq.write_table(_table(delivery, delivery.rows, [*COMMON, *COLUMNS[delivery.feed]]), accepted)
         pq.write_table(_table(delivery, delivery.quarantined, QUARANTINE), quarantine)
         n_accepted, n_quarantined = len(delivery.rows), len(delivery.quarantined)
-        dates = [row.get("as_at_date") for row in delivery.rows if row.get("as_at_date")]
+        dates = [row["as_at_date"] for row in delivery.rows if row.get("as_at_date")]
         connection.execute(
             f"insert into lake.delivery values ({', '.join('?' * 24)})",
             [

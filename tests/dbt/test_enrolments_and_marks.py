@@ -6,8 +6,14 @@ from datetime import date
 
 from tests.dbt.conftest import AUTUMN, CODED, CODES, GUEST, LEAVER, MOVER, NEW_YEAR, RETURNER, TWO_REFS, Built
 
-ENROLMENT = "select urn, entry_date, leaving_date, leaving_date_basis from marts.fct_enrolment where pupil_key = ? order by entry_date"
-TABLES = "select table_schema, table_name from information_schema.tables where table_schema in ('marts', 'exports_public', 'exports_leaders')"
+ENROLMENT = (
+    "select urn, entry_date, leaving_date, leaving_date_basis from marts.fct_enrolment "
+    "where pupil_key = ? order by entry_date"
+)
+TABLES = (
+    "select table_schema, table_name from information_schema.tables where table_schema in "
+    "('marts', 'exports_public', 'exports_leaders')"
+)
 
 
 def test_a_pupil_whom_the_newest_list_lacks_keeps_the_stay_up_to_then(built: Built) -> None:
@@ -24,7 +30,10 @@ def test_a_returner_has_two_stays(built: Built) -> None:
 
 def test_a_mover_has_a_stay_in_each_school_and_counts_once_in_the_trust(built: Built) -> None:
     assert len(built.first.rows(ENROLMENT, [MOVER])) == 2
-    pupils = "select n from marts.measure_value where period = 'YTD' and measure_id = 'attendance_rate' and group_dimension = 'all' and level = ?"
+    pupils = (
+        "select n from marts.measure_value where period = 'YTD' and measure_id = "
+        "'attendance_rate' and group_dimension = 'all' and level = ?"
+    )
     # Guest and the mover's second school: 30 of Ash less the guest without marks, 30 of Birch, the mover in both.
     assert built.first.rows(pupils, ["trust"]) == [(29 + 30,)]
 
@@ -42,13 +51,19 @@ def test_a_late_older_list_changes_nothing_newer(built: Built) -> None:
 
 
 def test_a_converted_academy_keeps_its_children_and_names_the_urn_of_the_day(built: Built) -> None:
-    urns = "select urn, max(session_date) < date '2025-11-01' from marts.fct_session where pupil_key = 1 group by urn order by urn"
+    urns = (
+        "select urn, max(session_date) < date '2025-11-01' from marts.fct_session where "
+        "pupil_key = 1 group by urn order by urn"
+    )
     assert built.first.rows(urns) == [("100001", True), ("100002", False)]
 
 
 def test_every_code_is_judged_by_its_category(built: Built) -> None:
     marks = built.first.rows(
-        "select code, category, is_possible, is_attended, is_missing from marts.fct_session where pupil_key = ? and session = 'AM' and code is not null",
+        (
+            "select code, category, is_possible, is_attended, is_missing from marts.fct_session "
+            "where pupil_key = ? and session = 'AM' and code is not null"
+        ),
         [CODED],
     )
     judged = {code: (category, possible, attended, missing) for code, category, possible, attended, missing in marks}
@@ -63,7 +78,10 @@ def test_every_code_is_judged_by_its_category(built: Built) -> None:
 
 
 def test_a_refused_mark_is_unknown_and_never_present_or_absent(built: Built) -> None:
-    refused = "select category, is_possible, is_missing, count(*) from marts.fct_session where pupil_key = ? and category = 'unknown' group by all"
+    refused = (
+        "select category, is_possible, is_missing, count(*) from marts.fct_session where "
+        "pupil_key = ? and category = 'unknown' group by all"
+    )
     assert built.first.rows(refused, [CODED]) == [("unknown", False, True, 1)]
 
 
@@ -78,7 +96,10 @@ def test_sessions_without_a_mark_are_missing_and_a_guest_is_not_expected(built: 
 
 def test_the_better_of_two_marks_under_two_references_holds(built: Built) -> None:
     rows = built.first.rows(
-        "select code from marts.fct_session where pupil_key = ? and session_date = date '2025-09-01' and not is_missing",
+        (
+            "select code from marts.fct_session where pupil_key = ? and session_date = date "
+            "'2025-09-01' and not is_missing"
+        ),
         [TWO_REFS],
     )
     assert len(rows) == 2
@@ -86,7 +107,8 @@ def test_the_better_of_two_marks_under_two_references_holds(built: Built) -> Non
 
 def test_a_correction_for_some_pupils_lies_over_the_register_of_the_day(built: Built) -> None:
     codes = built.incremental.rows(
-        "select code, is_missing from marts.fct_session where pupil_key = 1 and session_date = date '2025-09-04' order by session"
+        "select code, is_missing from marts.fct_session where pupil_key = 1 and session_date "
+        "= date '2025-09-04' order by session"
     )
     assert codes == [("I", False), (None, True)]
 
@@ -111,7 +133,10 @@ def test_a_night_rebuilt_by_slices_equals_a_full_build(built: Built) -> None:
 
 
 def test_a_night_for_one_school_leaves_the_other_slice_alone(built: Built) -> None:
-    fingerprint = "select slice_fingerprint from intermediate.slice_ledger where model_name = 'int_session_mark' and school_key = ?"
+    fingerprint = (
+        "select slice_fingerprint from intermediate.slice_ledger where model_name = "
+        "'int_session_mark' and school_key = ?"
+    )
     assert built.first.rows(fingerprint, ["100003"]) == built.incremental.rows(fingerprint, ["100003"])
     assert built.first.rows(fingerprint, ["100001"]) != built.incremental.rows(fingerprint, ["100001"])
     # The view over marks is left naming the files of the slice that was rebuilt, and no other.

@@ -43,7 +43,8 @@ def _ratio(strata: Strata) -> tuple[float, float, int]:
 
 def _value(warehouse: Warehouse, level: str, unit: str, measure: str) -> tuple[Any, ...]:
     (row,) = warehouse.rows(
-        "select value, ci_low, ci_high, numerator, denominator, interval_method from marts.measure_value where level = ? and unit_code = ? "
+        "select value, ci_low, ci_high, numerator, denominator, interval_method from "
+        "marts.measure_value where level = ? and unit_code = ? "
         "and measure_id = ? and period = 'YTD' and group_dimension = 'all'",
         [level, unit, measure],
     )
@@ -52,7 +53,8 @@ def _value(warehouse: Warehouse, level: str, unit: str, measure: str) -> tuple[A
 
 def _gap(warehouse: Warehouse, level: str, unit: str, measure: str) -> tuple[Any, ...]:
     (row,) = warehouse.rows(
-        "select gap, ci_low, ci_high, effect_size, within_school, between_school, undecomposed from marts.gap where level = ? "
+        "select gap, ci_low, ci_high, effect_size, within_school, between_school, "
+        "undecomposed from marts.gap where level = ? "
         "and unit_code = ? and measure_id = ? and period = 'YTD' and group_dimension = 'disadvantage'",
         [level, unit, measure],
     )
@@ -82,7 +84,8 @@ def test_a_mean_has_students_interval(built: Built) -> None:
     scores = [
         float(z)
         for (z,) in built.first.rows(
-            "select z_value from marts.assessment_result where assessment_id = 'standardised-test-summer' and school_key = '100003' and is_score"
+            "select z_value from marts.assessment_result where assessment_id = "
+            "'standardised-test-summer' and school_key = '100003' and is_score"
         )
     ]
     low, high = stats.t.interval(0.95, len(scores) - 1, np.mean(scores), stats.sem(scores))
@@ -109,8 +112,10 @@ def test_a_gap_of_means_in_one_school_is_welchs_and_hedges(built: Built) -> None
         group: [
             float(z)
             for (z,) in built.first.rows(
-                "select z_value from marts.assessment_result join intermediate.int_pupil_year using (academic_year, pupil_key) "
-                "where assessment_id = 'standardised-test-summer' and school_key = '100003' and is_score and group_disadvantage = ?",
+                "select z_value from marts.assessment_result join intermediate.int_pupil_year using "
+                "(academic_year, pupil_key) "
+                "where assessment_id = 'standardised-test-summer' and school_key = '100003' and "
+                "is_score and group_disadvantage = ?",
                 [group],
             )
         ]
@@ -130,7 +135,8 @@ def test_a_gap_of_shares_has_newcombes_interval(built: Built) -> None:
     counts = {
         group: (float(hits), float(n))
         for group, hits, n in built.first.rows(
-            "select group_value, numerator, denominator from marts.measure_value where level = 'trust' and period = 'YTD' "
+            "select group_value, numerator, denominator from marts.measure_value where level = "
+            "'trust' and period = 'YTD' "
             "and measure_id = 'persistent_absence_rate' and group_dimension = 'disadvantage'"
         )
     }
@@ -148,7 +154,8 @@ def test_the_parts_of_every_gap_add_up(built: Built) -> None:
 
 def test_expected_is_the_fixed_part_alone_and_absentees_are_kept_with_their_reason(built: Built) -> None:
     rows = built.first.rows(
-        "select baseline, outcome, expected, residual, in_measure, exclusion_reason from marts.progress_pupil where measure_id = 'value_added_reading'"
+        "select baseline, outcome, expected, residual, in_measure, exclusion_reason from "
+        "marts.progress_pupil where measure_id = 'value_added_reading'"
     )
     assert {row[5] for row in rows} == {None, "outcome: not a score"}
     for baseline, outcome, expected, residual, in_measure, reason in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -14,14 +15,14 @@ PLAIN = {"0", "1", "2"}
 
 
 def thresholds_in(sql: str) -> set[str]:
-    """Numbers with which a rendered-free SQL text compares something, but 0, 1 and 2 (counts that an estimator needs)."""
+    """Numbers with which an SQL text compares something, but 0, 1 and 2 (counts that an estimator needs)."""
     bare = re.sub(r"\{#.*?#\}|--[^\n]*|'[^']*'", " ", sql, flags=re.DOTALL)
     return {number for number in COMPARED_NUMBER.findall(bare) if number not in PLAIN}
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "models").rglob("*.sql")), ids=lambda path: path.stem)
-def test_no_model_compares_with_a_threshold_of_its_own(path: object) -> None:
-    assert thresholds_in(open(str(path), encoding="utf-8").read()) == set()
+def test_no_model_compares_with_a_threshold_of_its_own(path: Path) -> None:
+    assert thresholds_in(path.read_text(encoding="utf-8")) == set()
 
 
 def test_the_search_finds_a_planted_threshold() -> None:

@@ -13,7 +13,7 @@ bounds as (
         academic_year,
         {{ academic_year_start('academic_year') }} as start_date,
         {{ academic_year_end('academic_year') }} as end_date,
-        {{ first_of_month('cast(left(academic_year, 4) as integer) + ' ~ (1 if census['month'] < 8 else 0), census['month']) }} as census_month
+        {{ month_of_academic_year('academic_year', census['month']) }} as census_month
     from label
 )
 
