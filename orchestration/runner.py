@@ -88,7 +88,7 @@ def _execute(settings: Settings, as_of: date, started_at: str, *, full_refresh: 
             settings,
             run_id,
             started_at,
-            ChainError("The run ended without a word of how; look at it with everypupil dagster."),
+            ChainError("The run was stopped before it ended; run it again."),
         )
     return LastRun(**recorded)
 
