@@ -1,4 +1,4 @@
-"""The registry as plain data: measures, groups, assessments, limits. Its YAML files are the only home of a threshold."""
+"""The registry as plain data: measures, groups, assessments, limits. Its YAML files alone hold thresholds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ FILES = ("measures", "assessments", "groups", "rules")
 
 @dataclass(frozen=True)
 class Registry:
-    """All registry files merged: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, and the limits of `rules.yml`."""
+    """All registry files merged.
+
+    `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, and the limits of `rules.yml`.
+    """
 
     data: dict[str, Any]
 
@@ -35,11 +38,12 @@ class Registry:
         for measure in self.measures:
             if measure["measure_id"] == measure_id:
                 return dict(measure)
-        raise KeyError(f"The registry has no measure '{measure_id}'; see {', '.join(FILES)}.yml in the registry folder.")
+        files = ", ".join(f"{name}.yml" for name in FILES)
+        raise KeyError(f"The registry has no measure '{measure_id}'; look in {files} of the registry folder.")
 
 
 def read_registry(folder: Path) -> Registry:
-    """Reads the registry folder. Raises `ValueError` naming the file where YAML is broken or a key stands in two files."""
+    """Reads the registry folder. Raises `ValueError` naming a file of broken YAML or of a key that another has."""
     merged: dict[str, Any] = {}
     for name in FILES:
         path = folder / f"{name}.yml"

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         return self.dbt_project_dir / "registry"
 
     def duckdb_config(self) -> dict[str, Any]:
-        """The configuration every DuckDB connection of this process uses (same file, same configuration, or DuckDB refuses)."""
+        """The configuration of every DuckDB connection: one process may not open one file with two."""
         temp = self.state_dir / "duckdb_temp"
         return {
             "memory_limit": self.memory_limit,
@@ -101,8 +101,8 @@ class Settings(BaseSettings):
 def load_settings(home: Path | str | None = None, **overrides: Any) -> Settings:
     """Settings for one home.
 
-    Parameters: `home`, the folder that holds landing, lake, warehouse and releases (default: `EVERYPUPIL_HOME`, else `./data`);
-    `overrides`, any field of `Settings`.
+    Parameters: `home`, the folder that holds landing, lake, warehouse and releases (default: `EVERYPUPIL_HOME`,
+    else `./data`); `overrides`, any field of `Settings`.
     Raises: `pydantic.ValidationError` for a value or a key that no setting has.
     """
     values = dict(overrides)

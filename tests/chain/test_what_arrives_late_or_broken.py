@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.upn import upn_check_letter
+from ingest.upn import check_letter
 from tests.chain.conftest import Home
 
 pytestmark = pytest.mark.chain
@@ -28,7 +28,7 @@ MISSED = {0: 38, 1: 37, 2: 190, 3: 189}
 
 def upn(laestab: str, number: int) -> str:
     body = f"{laestab}20{number:03d}"
-    return upn_check_letter(body) + body
+    return check_letter(body) + body
 
 
 def school_days(count: int = 190) -> list[date]:

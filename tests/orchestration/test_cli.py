@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -188,7 +189,7 @@ def test_nothing_new_is_decided_without_loading_anything_heavy(settings: Setting
 
 
 def test_csv_disarms_text_that_a_spreadsheet_would_calculate() -> None:
-    rows = [{"name": "=1+1", "n": -3}, {"name": None, "n": 2}]
+    rows: list[dict[str, Any]] = [{"name": "=1+1", "n": -3}, {"name": None, "n": 2}]
     assert as_csv(["name", "n"], rows) == "name,n\n'=1+1,-3\n,2\n"
 
 
