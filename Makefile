@@ -9,6 +9,7 @@ DASHBOARD ?= 1
 LARGE ?= 1
 LOCK_DIR ?= requirements
 PYTEST_ARGS ?=
+WORKERS ?= 2
 
 # The environment that make builds is the one that is used, whatever the shell had activated.
 unexport VIRTUAL_ENV PYTHONPATH
@@ -40,7 +41,7 @@ endif
 
 test: setup lint-light ## Every test, the browser's included
 	.ci/browser
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint-light: setup
 	$(BIN)/ruff check --quiet .

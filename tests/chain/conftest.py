@@ -97,11 +97,44 @@ def synthetic_extracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def files_of(landing: Path) -> list[Path]:
+    """Every file that landed, in the order of their paths."""
+    return sorted(path for path in landing.rglob("*") if path.is_file())
+
+
+def land(home: Home, landing: Path, files: list[Path]) -> None:
+    """Copies files of one landing folder to the same places in the landing folder of `home`."""
+    for path in files:
+        target = home.landing / path.relative_to(landing)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+
+
+def last_night(landing: Path) -> list[Path]:
+    """What a trust's last deliveries bring: the three newest registers and corrections of each of its schools."""
+    late = []
+    for school in sorted((landing / "session_marks").iterdir()):
+        late += sorted(school.iterdir(), key=lambda path: path.stem.rsplit("_", 1)[1])[-3:]
+    return late
+
+
 @pytest.fixture(scope="session")
-def trust_home(synthetic_extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The small trust taken through the whole chain and published. Tests that change it work on a copy."""
-    home = Home(tmp_path_factory.mktemp("trust") / "home")
-    shutil.copytree(synthetic_extracts, home.landing)
+def home_before_last_night(synthetic_extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The small trust published without the files of its last night. Tests that change it work on a copy."""
+    home = Home(tmp_path_factory.mktemp("before") / "home")
+    late = last_night(synthetic_extracts)
+    land(home, synthetic_extracts, [path for path in files_of(synthetic_extracts) if path not in late])
+    home.run("run", "--as-of", AS_OF)
+    return home
+
+
+@pytest.fixture(scope="session")
+def trust_home(
+    home_before_last_night: Home, synthetic_extracts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Home:
+    """The small trust with everything published, its last night as an increment. Who changes it takes a copy."""
+    home = home_before_last_night.copy_to(tmp_path_factory.mktemp("trust") / "home")
+    land(home, synthetic_extracts, last_night(synthetic_extracts))
     home.run("run", "--as-of", AS_OF)
     return home
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chain.conftest import Home
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("trust")]
 
 # Written from the statutory categories, not from the project's seed: what counts as attended, what is possible at all.
 FIVE_LINES = r"""

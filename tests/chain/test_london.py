@@ -15,7 +15,7 @@ import statsmodels.formula.api as smf
 
 from tests.chain.conftest import Home
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("london")]
 
 PUBLISHED = {
     "intercept": -0.001049,

@@ -15,24 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.chain.conftest import AS_OF, EVERYPUPIL, Home
+from tests.chain.conftest import AS_OF, EVERYPUPIL, Home, files_of, land, last_night
 from tests.conftest import SOAK
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("trust")]
 
 ORDERS = 5 if SOAK else 1
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def extracts_of(home: Home) -> list[Path]:
-    return sorted(path for path in home.landing.rglob("*") if path.is_file())
-
-
-def land(home: Home, source: Home, files: list[Path]) -> None:
-    for path in files:
-        target = home.landing / path.relative_to(source.landing)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
 
 
 def with_key_of(home: Home, source: Home) -> Home:
@@ -46,12 +35,12 @@ def test_the_same_files_in_another_order_with_repeats_give_the_same_release(
     seed: int, trust_home: Home, tmp_path: Path
 ) -> None:
     home = with_key_of(Home(tmp_path / "home"), trust_home)
-    files = extracts_of(trust_home)
+    files = files_of(trust_home.landing)
     random.Random(seed).shuffle(files)
     half = len(files) // 2
-    land(home, trust_home, files[:half])
+    land(home, trust_home.landing, files[:half])
     home.run("run", "--as-of", AS_OF, expect=None)
-    land(home, trust_home, [*files[half:], *files[: half // 4]])
+    land(home, trust_home.landing, [*files[half:], *files[: half // 4]])
     home.run("run", "--as-of", AS_OF)
     assert home.current == trust_home.current
     assert home.content_hashes() == trust_home.content_hashes()
@@ -60,6 +49,7 @@ def test_the_same_files_in_another_order_with_repeats_give_the_same_release(
 def test_a_full_rebuild_gives_what_the_increments_gave(trust_home: Home, tmp_path: Path) -> None:
     home = trust_home.copy_to(tmp_path / "home")
     before = home.content_hashes()
+    assert home.manifest()["previous_release"] is not None, "what is rebuilt must have been built by increments"
     shutil.rmtree(home.path / "warehouse")
     shutil.rmtree(home.path / "releases")
     home.run("run", "--as-of", AS_OF, "--full-refresh")
@@ -83,15 +73,12 @@ def building(home: Home, log: Path) -> bool:
     ],
 )
 def test_a_killed_run_leaves_the_old_release_and_the_next_ends_in_the_same(
-    reached: Callable[[Home, Path], bool], trust_home: Home, tmp_path: Path
+    reached: Callable[[Home, Path], bool], home_before_last_night: Home, trust_home: Home, tmp_path: Path
 ) -> None:
-    home = with_key_of(Home(tmp_path / "home"), trust_home)
-    files = extracts_of(trust_home)
-    held_back = [path for path in files if "session_marks" in path.parts][-3:]
-    land(home, trust_home, [path for path in files if path not in held_back])
-    home.run("run", "--as-of", AS_OF)
+    home = home_before_last_night.copy_to(tmp_path / "home")
     old = home.current
-    land(home, trust_home, held_back)
+    assert old != trust_home.current
+    land(home, trust_home.landing, last_night(trust_home.landing))
     log = tmp_path / "log"
     with log.open("w", encoding="utf-8") as err:
         run = subprocess.Popen(

@@ -16,7 +16,7 @@ import pytest
 from ingest.upn import check_letter
 from tests.chain.conftest import Home
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("year-of-mishaps")]
 
 PRIMARY, SECONDARY = "8502901", "8504902"
 FIRST_DAY = date(2025, 9, 3)

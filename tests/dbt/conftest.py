@@ -25,6 +25,15 @@ ASH, BIRCH, CEDAR = "2114001", "2114003", "2114004"
 AUTUMN, NEW_YEAR = date(2025, 9, 5), date(2026, 1, 10)
 LEAVER, RETURNER, MOVER, TWO_REFS, CODED, GUEST = 5, 6, 7, 8, 9, 10
 CODES = ["/", "\\", "L", "B", "J", "C1", "C2", "E", "H", "J1", "G", "N", "U", "D", "Q", "X", "Y", "Y1", "Z", "#", "-"]
+# One pupil's sessions, by day of the term, with a mark under each of two references: the UPN's and the MIS number's.
+MARKED_TWICE = {
+    (0, "AM"): ("/", "O"),
+    (0, "PM"): ("O", "I"),
+    (1, "AM"): ("J1", "V"),
+    (1, "PM"): ("V", "\\"),
+    (2, "AM"): ("X", "O"),
+    (2, "PM"): ("#", "Y1"),
+}
 SLOPE = 0.5
 HIDDEN = "2025/26|YTD|school|100003|attendance_rate|1|all|all|all"
 FITS = """
@@ -143,9 +152,12 @@ def first_lake() -> Lake:
         {"laestab": ASH, "pupil_ref": CODED, "session_date": day, "session": "AM", "code": code}
         for day, code in zip(days, CODES, strict=False)
     ]
+    twice = {(days[day], session): codes for (day, session), codes in MARKED_TWICE.items()}
+    marks = [row for row in marks if row["pupil_ref"] != TWO_REFS or (row["session_date"], row["session"]) not in twice]
     marks += [
-        {"laestab": ASH, "pupil_ref": 1008, "session_date": days[0], "session": session, "code": "O"}
-        for session in ("AM", "PM")
+        {"laestab": ASH, "pupil_ref": ref, "session_date": day, "session": session, "code": code}
+        for (day, session), codes in twice.items()
+        for ref, code in zip((TWO_REFS, 1008), codes, strict=True)
     ]
     refused: list[Row] = [
         {"laestab": ASH, "pupil_ref": CODED, "session_date": days[40], "session": "AM", "rule_ids": "SM-003"}
@@ -192,8 +204,8 @@ def add_a_night(lake: Lake) -> None:
     lake.add(Delivery("session_marks", correction, datetime(2026, 2, 4), ASH, extent="pupils_in_file"))
 
 
-def build(warehouse: Path, scratch: Path, *arguments: str) -> None:
-    """Runs dbt over a warehouse that holds a catalogue; fits and the hidden row are given."""
+def build(warehouse: Path, scratch: Path, *arguments: str) -> dict[str, str]:
+    """Runs dbt over a warehouse that holds a catalogue; fits and the hidden row are given. Statuses by node."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(FITS)
         connection.executemany(
@@ -218,6 +230,8 @@ def build(warehouse: Path, scratch: Path, *arguments: str) -> None:
     command = [str(Path(sys.executable).with_name("dbt")), "build", "--vars", json.dumps(variables), *arguments]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:]
+    results = json.loads((scratch / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
+    return {result["unique_id"]: result["status"] for result in results}
 
 
 @dataclass(frozen=True)
@@ -225,6 +239,7 @@ class Built:
     first: Warehouse
     incremental: Warehouse
     full: Warehouse
+    statuses: dict[str, str]  # of the first build, which runs the unit tests too
 
 
 @pytest.fixture(scope="session")
@@ -235,11 +250,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     night, first, full = (folder / part / "warehouse.duckdb" for part in ("night", "first", "full"))
     first.parent.mkdir()
     lake.write(folder / "lake", night)
-    build(night, folder)
+    statuses = build(night, folder)
     first.write_bytes(night.read_bytes())
     add_a_night(lake)
     lake.write(folder / "lake", night)
     build(night, folder, "--exclude-resource-type", "unit_test")
     lake.write(folder / "lake", full)
     build(full, folder, "--exclude-resource-type", "unit_test")
-    return Built(Warehouse(first), Warehouse(night), Warehouse(full))
+    return Built(Warehouse(first), Warehouse(night), Warehouse(full), statuses)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 
-from tests.dbt.conftest import AUTUMN, CODED, CODES, GUEST, LEAVER, MOVER, NEW_YEAR, RETURNER, TWO_REFS, Built
+from tests.dbt.conftest import (
+    AUTUMN,
+    CODED,
+    CODES,
+    GUEST,
+    LEAVER,
+    MARKED_TWICE,
+    MOVER,
+    NEW_YEAR,
+    RETURNER,
+    TWO_REFS,
+    Built,
+    school_days,
+)
 
 ENROLMENT = (
     "select urn, entry_date, leaving_date, leaving_date_basis from marts.fct_enrolment "
@@ -95,14 +108,18 @@ def test_sessions_without_a_mark_are_missing_and_a_guest_is_not_expected(built: 
 
 
 def test_the_better_of_two_marks_under_two_references_holds(built: Built) -> None:
+    """Present, then approved elsewhere, authorised, unauthorised, not possible, administrative; never both."""
+    days = list(school_days())
     rows = built.first.rows(
-        (
-            "select code from marts.fct_session where pupil_key = ? and session_date = date "
-            "'2025-09-01' and not is_missing"
-        ),
-        [TWO_REFS],
+        "select session_date, session, code from marts.fct_session where pupil_key = ? and session_date <= ?"
+        " order by session_date, session",
+        [TWO_REFS, days[2]],
     )
-    assert len(rows) == 2
+    better = {(0, "AM"): "/", (0, "PM"): "I", (1, "AM"): "V", (1, "PM"): "\\", (2, "AM"): "O", (2, "PM"): "Y1"}
+    assert set(better) == set(MARKED_TWICE)
+    assert [(days.index(day), session, code) for day, session, code in rows] == [
+        (*key, code) for key, code in better.items()
+    ]
 
 
 def test_a_correction_for_some_pupils_lies_over_the_register_of_the_day(built: Built) -> None:
