@@ -26,6 +26,48 @@ TIERS = ("public", "leaders", "pupils")
 ALL_SCHOOLS = "_all"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PARQUET_MAGIC = b"PAR1"
+# Functions of a FROM clause that only read. The engine has others that a SELECT can call and that act on the process
+# (enable_logging writes files where it is told, past the fence), and some that run a text as SQL: not these.
+_TABLE_FUNCTIONS = frozenset(
+    {
+        "query_table",
+        "read_parquet",
+        "parquet_scan",
+        "parquet_metadata",
+        "parquet_schema",
+        "parquet_file_metadata",
+        "parquet_kv_metadata",
+        "read_csv",
+        "read_csv_auto",
+        "read_json",
+        "read_json_auto",
+        "read_text",
+        "read_blob",
+        "glob",
+        "range",
+        "generate_series",
+        "unnest",
+        "repeat",
+        "repeat_row",
+        "summary",
+        "json_each",
+        "json_tree",
+        "histogram",
+        "histogram_values",
+        "duckdb_columns",
+        "duckdb_tables",
+        "duckdb_views",
+        "duckdb_schemas",
+        "duckdb_types",
+        "duckdb_functions",
+        "duckdb_settings",
+        "pragma_table_info",
+        "pragma_version",
+    }
+)
+_ACTING_FUNCTIONS = frozenset({"write_log", "pg_sleep", "sleep_ms", "setseed"})
+_BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_BATCH_ROWS = 2_048  # one vector of the engine: less is never made at once
 
 
 class ReleaseError(RuntimeError):
@@ -45,6 +87,8 @@ class Release:
     urns: tuple[str, ...] | None
     manifest: Mapping[str, Any]
     tables: tuple[str, ...]
+    result_limit: str
+    query_seconds: float
     _connection: duckdb.DuckDBPyConnection = field(repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -53,16 +97,26 @@ class Release:
 
         Parameters: `sql`, one statement that reads (SELECT, FROM, DESCRIBE, SUMMARIZE); `params`, its values by
         position or name.
-        Raises: `QueryError` for more than one statement, one that does not only read, a path outside the fence or
-        wrong SQL; `ReleaseError` where a file of the release cannot be read.
+        Raises: `QueryError` for more than one statement, one that does not only read, a path outside the fence,
+        wrong SQL, or an answer that takes longer or is larger than the settings allow; `ReleaseError` where a file of
+        the release cannot be read.
         """
         with self._lock:
             cursor = self._connection.cursor()
+        alarm = threading.Timer(self.query_seconds, cursor.interrupt)
+        alarm.daemon = True
+        alarm.start()
         try:
             statements = cursor.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise QueryError("A release can only be read: give one SELECT statement.")
-            return cursor.execute(sql, params).to_arrow_table()
+            _refuse_acting_functions(cursor, sql)
+            return _bounded(cursor.execute(sql, params).to_arrow_reader(_BATCH_ROWS), self.result_limit)
+        except duckdb.InterruptException as error:
+            raise QueryError(
+                f"The query took longer than {self.query_seconds:g} seconds; narrow it, or raise "
+                "EVERYPUPIL_QUERY_SECONDS."
+            ) from error
         except duckdb.PermissionException as error:
             raise QueryError(
                 "That file is outside what this role may read; query the views listed by `tables`."
@@ -77,6 +131,7 @@ class Release:
         except duckdb.Error as error:
             raise QueryError(_first_line(error)) from error
         finally:
+            alarm.cancel()
             cursor.close()
 
     def rows(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -95,6 +150,46 @@ class Release:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _refuse_acting_functions(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Raises `QueryError` where a statement calls a function that does more than read."""
+    parsed = cursor.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+    try:
+        pending = [json.loads(parsed[0])] if parsed else [{"error": True}]
+    except RecursionError:
+        raise QueryError("The query is nested too deeply; write it flatter.") from None
+    if pending[0]["error"]:
+        raise QueryError("A release can only be read: give one SELECT statement.")
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, dict):
+            pending.extend(node.values())
+            call = node.get("function")
+            if node.get("type") == "TABLE_FUNCTION" and isinstance(call, dict):
+                name = str(call.get("function_name")).lower()
+                if name not in _TABLE_FUNCTIONS:
+                    raise QueryError(f"The function {name} cannot be called here; query the views listed by `tables`.")
+            name = str(node.get("function_name")).lower()
+            if name in _ACTING_FUNCTIONS:
+                raise QueryError(f"The function {name} cannot be called here; a release can only be read.")
+
+
+def _bounded(batches: pa.RecordBatchReader, limit: str) -> pa.Table:
+    """All batches as one table. Raises `QueryError` as soon as they come to more bytes than `limit`, such as 512MB."""
+    number, unit = re.fullmatch(r"([\d.]+)\s*([A-Za-z]+)", limit).groups()  # type: ignore[union-attr]  # settings checked it
+    left = float(number) * _BYTES[unit.upper()]
+    kept: list[pa.RecordBatch] = []
+    for batch in batches:
+        left -= batch.nbytes
+        if left < 0:
+            raise QueryError(
+                f"The answer is larger than {limit}; sum it up or add a LIMIT, or raise EVERYPUPIL_RESULT_LIMIT."
+            )
+        kept.append(batch)
+    return pa.Table.from_batches(kept, batches.schema)
 
 
 _NULLABLE_INTEGERS: dict[pa.DataType, Any] = {
@@ -191,7 +286,16 @@ def connect_release(
     folders = _folders(root, tier, schools)
     views = _views(manifest, root, folders, "leaders" if tier == "pupils" else tier, tier == "pupils")
     connection = _fenced(settings, folders, views, wanted)
-    return Release(wanted, tier, schools, manifest, tuple(sorted(views)), connection)
+    return Release(
+        wanted,
+        tier,
+        schools,
+        manifest,
+        tuple(sorted(views)),
+        settings.result_limit,
+        settings.query_seconds,
+        connection,
+    )
 
 
 def _folders(root: Path, tier: str, urns: tuple[str, ...] | None) -> list[Path]:

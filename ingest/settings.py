@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 DEFAULT_HOME = Path("data")
 CONFIG_FILE = "everypupil.toml"
+_AMOUNT = r"^\d+(\.\d+)?\s*(KB|MB|GB|KiB|MiB|GiB)$"
 
 
 class Settings(BaseSettings):
@@ -28,7 +29,9 @@ class Settings(BaseSettings):
 
     home: Path = DEFAULT_HOME
     landing: Path | None = None
-    memory_limit: str = Field("2500MB", pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|KiB|MiB|GiB)$")
+    memory_limit: str = Field("2500MB", pattern=_AMOUNT)
+    result_limit: str = Field("512MB", pattern=_AMOUNT)  # of one answer of a release
+    query_seconds: float = Field(120, gt=0)
     threads: int | None = Field(None, ge=1)
     ingest_workers: int = Field(2, ge=1)
     keep_releases: int = Field(5, ge=1)

@@ -110,6 +110,48 @@ def test_a_release_can_only_be_read(fenced: Settings, sql: str) -> None:
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM enable_logging(storage = 'file', storage_path = '{root}/pupils/urn=100001/log')",
+        'SELECT * FROM range(1), main."Enable_Logging"()',
+        "WITH a AS (FROM enable_profiling()) SELECT (SELECT count(*) FROM a)",
+        "FROM truncate_duckdb_logs()",
+        "FROM checkpoint()",
+        "FROM query('SELECT 1')",
+        "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+        "SELECT system.main.write_log('x')",
+        "SELECT 1 WHERE sleep_ms(1) IS NULL",
+        "FROM duckdb_logs()",
+        "FROM duckdb_secrets()",
+    ],
+)
+def test_a_select_cannot_call_what_acts_on_the_process_or_runs_a_text(fenced: Settings, sql: str) -> None:
+    root = (fenced.releases_dir / RELEASE_ID).resolve()
+    before = sorted(root.rglob("*"))
+    with open_release(fenced, "pupils", [OWN]) as release, pytest.raises(QueryError):
+        release.query(sql.format(root=root))
+    assert sorted(root.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "sql", ["SUMMARIZE exports.gap", "DESCRIBE exports.gap", "SHOW ALL TABLES", "VALUES (1)", "FROM range(3)"]
+)
+def test_the_other_ways_of_reading_still_work(fenced: Settings, sql: str) -> None:
+    with open_release(fenced, "public") as release:
+        assert release.query(sql).num_rows > 0
+
+
+def test_a_query_ends_when_its_time_or_its_room_is_used_up(fenced: Settings) -> None:
+    small = fenced.model_copy(update={"query_seconds": 0.5, "result_limit": "1MB"})
+    with open_release(small, "public") as release:
+        with pytest.raises(QueryError, match=r"took longer than 0\.5 seconds"):
+            release.query("SELECT sum(a.range * b.range) FROM range(10000000) AS a, range(10000000) AS b")
+        with pytest.raises(QueryError, match="larger than 1MB"):
+            release.query("SELECT repeat('x', 1000) AS text FROM range(100000)")
+        assert release.rows("SELECT 1 AS one") == [{"one": 1}]
+
+
 def test_a_variable_of_the_calling_program_cannot_be_read_as_a_table(fenced: Settings) -> None:
     secret = duckdb.sql("SELECT 1 AS secret").to_arrow_table()
     assert secret.num_rows == 1
