@@ -30,6 +30,7 @@ setup: .venv/.installed ## Make .venv with everypupil in it
 
 .venv/.installed: .venv/.packages pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 demo: setup ## Synthetic trust, whole run, published release, dashboard (DASHBOARD=0: end after the release)
