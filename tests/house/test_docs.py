@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,11 @@ def test_one_thing_has_one_name() -> None:
     assert len(avoided) > 10
     pattern = re.compile(r"\b(" + "|".join(re.escape(word) for word in avoided) + r")\b", re.IGNORECASE)
     assert lines_with(pattern, [path for path in text_files() if path not in {GLOSSARY, ROOT / "LICENSE"}]) == []
+
+
+def test_the_page_on_feeds_says_what_the_contracts_say() -> None:
+    page = runpy.run_path(str(ROOT / ".ci" / "feeds.py"))["page"]
+    assert (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8") == page()
 
 
 def test_the_readme_stays_short_enough_to_be_read() -> None:
