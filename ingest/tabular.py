@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -20,12 +23,14 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from ingest.contracts import normalise_header
-from ingest.decoding import DecodedText, decode_file, is_workbook
+from ingest.decoding import CHUNK_BYTES, DecodedText, decode_file, is_workbook
 from ingest.refusal import FileRefused
 
 Codes = npt.NDArray[np.int32]
 BLOCK_BYTES = 32 * 1024 * 1024
 LARGEST_FIELD = 1_000_000
+LARGEST_WORKBOOK_BYTES = 1024**3
+LARGEST_SHEET_CELLS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -250,9 +255,51 @@ def read_workbook_header(path: Path) -> tuple[str, ...]:
     return _workbook_rows(path)[0]
 
 
+def _check_workbook(path: Path) -> None:
+    """Refuses a workbook that would unfold into more than this process can hold, without unfolding it.
+
+    The reader lays a sheet out from its first to its last cell, so two cells far apart are enough to end the process.
+    """
+    reach = re.compile(rb"<(?:\w+:)?c\s[^>]*?\br\s*=\s*[\"']\$?([A-Za-z]{1,3})\$?(\d{1,7})[\"']")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > LARGEST_WORKBOOK_BYTES:
+                raise FileRefused(f"{path.name}: the workbook unfolds into more than 1 GiB; send it as CSV.")
+            # Other kinds of workbook than this one repeat cells by a number; none of the vendors sends them.
+            if b"spreadsheetml.sheet" not in archive.read("[Content_Types].xml"):
+                raise FileRefused(f"{path.name}: the workbook is damaged or is none; save it again as XLSX or CSV.")
+            for entry in entries:
+                width = height = 0
+                with archive.open(entry) as handle:
+                    rest = b""
+                    while chunk := handle.read(CHUNK_BYTES):
+                        text = rest + chunk
+                        for column, row in reach.findall(text):
+                            width = max(width, _column_number(column))
+                            height = max(height, int(row))
+                        rest = text[-256:]
+                if width * height > LARGEST_SHEET_CELLS:
+                    raise FileRefused(
+                        f"{path.name}: a sheet reaches over {width} columns and {height} rows; delete the stray cells "
+                        "beyond the table, or send it as CSV."
+                    )
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise FileRefused(f"{path.name}: the workbook is damaged or is none; save it again as XLSX or CSV.") from error
+
+
+def _column_number(letters: bytes) -> int:
+    """`A` is 1, `Z` 26, `AA` 27."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - ord("A") + 1
+    return number
+
+
 def _workbook_rows(path: Path) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
     import python_calamine
 
+    _check_workbook(path)
     try:
         workbook = python_calamine.load_workbook(str(path))
         sheets = [workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in workbook.sheet_names]

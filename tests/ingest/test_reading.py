@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -201,3 +202,32 @@ def test_booleans_and_coded_cells_are_read_as_schools_write_them(landing: Landin
         (True, True, True, "WBRI", "E", "5", None),
         (False, False, False, None, "K", "R", None),
     ]
+
+
+@pytest.mark.parametrize("far", ["XFD1048576", "AAA9999999"])
+def test_a_small_workbook_that_reaches_over_a_billion_cells_is_refused(tmp_path: Path, far: str) -> None:
+    """The reader lays out every cell between the first and the last: the process would end, and the run with it."""
+    book = openpyxl.Workbook()
+    book.active.append(["UPN", "Date"])
+    book.save(tmp_path / "plain.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.xlsx") as plain,
+        zipfile.ZipFile(tmp_path / "far.xlsx", "w", zipfile.ZIP_DEFLATED) as hostile,
+    ):
+        for entry in plain.namelist():
+            cell = f'<row r="{far[3:]}"><c r="{far}" t="inlineStr"><is><t>x</t></is></c></row></sheetData>'.encode()
+            hostile.writestr(entry, plain.read(entry).replace(b"</sheetData>", cell))
+    with pytest.raises(FileRefused, match=r"far\.xlsx: a sheet reaches over \d+ columns"):
+        read_table(tmp_path / "far.xlsx", tmp_path)
+
+
+def test_a_workbook_that_unfolds_into_more_than_it_may_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = openpyxl.Workbook()
+    for _ in range(1000):
+        book.active.append(["the same text"] * 20)
+    book.save(tmp_path / "bomb.xlsx")
+    monkeypatch.setattr("ingest.tabular.LARGEST_WORKBOOK_BYTES", 100_000)
+    with pytest.raises(FileRefused, match=r"bomb\.xlsx: the workbook unfolds"):
+        read_table(tmp_path / "bomb.xlsx", tmp_path)
