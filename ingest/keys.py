@@ -9,12 +9,18 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.settings import Settings
+
 KEY_FILE = "pseudonym.key"
 KEY_BYTES = 32
 
 
 class KeyMismatch(Exception):
     """The pseudonym key in use is not the one that the lake was built with."""
+
+
+class KeyUnusable(ValueError):
+    """The pseudonym key is lost, damaged or readable by others; the message is one sentence with the remedy."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +51,25 @@ class Pseudonymiser:
         return self._reference(f"mis:{laestab}:{mis_id}:{occurrence}")
 
 
-def load_pseudonymiser(secrets_dir: Path) -> Pseudonymiser:
+def load_pseudonymiser(settings: Settings) -> Pseudonymiser:
     """The pseudonymiser of this home; its secret is made on first use, readable by its owner alone.
 
-    Raises: `ValueError` where the key file is not 32 bytes or others may read it.
+    Raises: `KeyUnusable` where the key file is lost although a lake was built with one, is not 32 bytes, or others may
+    read it.
     """
-    path = secrets_dir / KEY_FILE
+    path = settings.secrets_dir / KEY_FILE
     if not path.exists():
+        if (settings.lake_dir / "LAKE.json").exists():
+            raise KeyUnusable(
+                f"The pseudonym key {path} is missing, but the lake {settings.lake_dir} was built with one; restore it "
+                "from its backup, or start a new home."
+            )
         _create_key(path)
     if path.stat().st_mode & 0o077:
-        raise ValueError(f"Others may read the key file {path}; run 'chmod 600' on it and run again.")
+        raise KeyUnusable(f"Others may read the key file {path}; run 'chmod 600' on it and run again.")
     secret = path.read_bytes()
     if len(secret) != KEY_BYTES:
-        raise ValueError(f"The key file {path} is not {KEY_BYTES} bytes long; restore it from its backup.")
+        raise KeyUnusable(f"The key file {path} is not {KEY_BYTES} bytes long; restore it from its backup.")
     return Pseudonymiser(secret)
 
 

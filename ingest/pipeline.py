@@ -142,7 +142,7 @@ def ingest_feed(settings: Settings, feed: str, survey: Survey, progress: Progres
 
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     lake = Lake(settings)
-    lake.open_for_writing(load_pseudonymiser(settings.secrets_dir).key_id)
+    lake.open_for_writing(load_pseudonymiser(settings).key_id)
     seen = _Seen.load(settings)
     for done, (landed, result) in enumerate(_results(settings, files), start=1):
         if isinstance(result, str):
@@ -398,7 +398,7 @@ def standing_of(settings: Settings) -> Standing:
     from ingest.registry import load_registry
 
     name = str(settings.home)
-    pseudonymiser = load_pseudonymiser(settings.secrets_dir)
+    pseudonymiser = load_pseudonymiser(settings)
     known = _STANDINGS.get(name)
     if known is None or known.pseudonymiser.secret != pseudonymiser.secret:
         registry = load_registry(settings).data

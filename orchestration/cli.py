@@ -23,6 +23,7 @@ _SENTENCES = {
     "ExampleNotInstalled",
     "FileRefused",
     "KeyMismatch",
+    "KeyUnusable",
 }
 
 

@@ -85,7 +85,7 @@ def run_input(settings: Settings, as_of: date) -> RunInput:
     return RunInput(
         deliveries=tuple(tuple(row) for row in Lake(settings).input_state()),
         as_of=as_of,
-        key_id=load_pseudonymiser(settings.secrets_dir).key_id,
+        key_id=load_pseudonymiser(settings).key_id,
         code_fingerprint=code_fingerprint(settings),
         registry_fingerprint=load_registry(settings).fingerprint,
     )

@@ -17,9 +17,10 @@ import pytest
 import zstandard
 
 from ingest.delivery import ACCEPTED, QUARANTINE
-from ingest.keys import KeyMismatch, Pseudonymiser, load_pseudonymiser
+from ingest.keys import KeyMismatch, KeyUnusable, Pseudonymiser, load_pseudonymiser
 from ingest.lake import Lake
 from ingest.pipeline import FEEDS, ingest_all, survey
+from ingest.settings import load_settings
 from tests.ingest.landing import OTHER_SCHOOL, SCHOOL, Landing, upn
 
 MARKS = "UPN,Date,Session,Mark"
@@ -183,17 +184,28 @@ def test_days_count_rows_taken_and_pupils_named(landing: Landing) -> None:
 
 
 def test_the_secret_is_readable_by_its_owner_alone_and_gives_63_bits(tmp_path: Path) -> None:
-    pseudonymiser = load_pseudonymiser(tmp_path / "secrets")
+    pseudonymiser = load_pseudonymiser(load_settings(tmp_path))
     mode = (tmp_path / "secrets" / "pseudonym.key").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
-    assert load_pseudonymiser(tmp_path / "secrets").key_id == pseudonymiser.key_id
+    assert load_pseudonymiser(load_settings(tmp_path)).key_id == pseudonymiser.key_id
     refs = [pseudonymiser.upn(upn(n)) for n in range(500)]
     assert len(set(refs)) == 500
     assert all(0 <= ref < 2**63 for ref in refs)
     assert "secret" not in repr(pseudonymiser)
     (tmp_path / "secrets" / "pseudonym.key").chmod(0o644)
     with pytest.raises(ValueError, match="chmod 600"):
-        load_pseudonymiser(tmp_path / "secrets")
+        load_pseudonymiser(load_settings(tmp_path))
+
+
+def test_a_lost_key_is_said_and_never_replaced_while_there_is_a_lake(landing: Landing) -> None:
+    landing.put(f"{FOLDER}/m_20250905T180000.csv", week(3))
+    landing.ingest()
+    key = landing.settings.secrets_dir / "pseudonym.key"
+    key.unlink()
+    landing.put(f"{FOLDER}/n_20250906T180000.csv", week(4))
+    with pytest.raises(KeyUnusable, match="restore it from its backup"):
+        landing.ingest()
+    assert not key.exists()
 
 
 def test_references_follow_the_documented_hash() -> None:
@@ -208,7 +220,7 @@ def test_references_follow_the_documented_hash() -> None:
 def test_another_key_stops_ingest_before_anything_is_written(landing: Landing) -> None:
     landing.put(f"{FOLDER}/m_20250905T180000.csv", week(3))
     landing.ingest()
-    (landing.settings.secrets_dir / "pseudonym.key").unlink()
+    (landing.settings.secrets_dir / "pseudonym.key").write_bytes(b"k" * 32)
     landing.put(f"{FOLDER}/n_20250906T180000.csv", week(4))
     with pytest.raises(KeyMismatch, match="restore the old key file"):
         landing.ingest()
