@@ -42,7 +42,7 @@ endif
 
 test: setup lint-light ## Every test, the browser's included
 	.ci/browser
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint-light: setup
 	$(BIN)/ruff check --quiet .

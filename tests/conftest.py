@@ -1,20 +1,23 @@
 """Two lengths of test: `make test` runs the short form, `make soak` (EVERYPUPIL_SOAK=1) the long one.
 
-With several processes (`--dist loadgroup`) tests that share what a fixture built stay in one, the longest first.
+With several processes, tests that share what a fixture built stay in one of them, the longest group first.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
-# Groups of tests in the order in which processes take them up, longest first; any other folder of tests is a group of
-# its own after these.
-LONGEST_FIRST = ("trust", "year-of-mishaps", "london", "browser", "dbt", "quality", "disclosure", "synth")
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
 SOAK = os.environ.get("EVERYPUPIL_SOAK") == "1"
+# A folder is one group, but for these files, which build homes of their own.
+FILES_APART = ("tests/chain/test_what_arrives_late_or_broken.py", "tests/chain/test_london.py")
+LONGEST_FIRST = ("tests/chain", *FILES_APART, "tests/browser", "tests/dbt", "tests/quality", "tests/disclosure")
 
 # No deadline: how long one example takes says more about the machine's other work than about the code.
 settings.register_profile("everyday", deadline=None)
@@ -22,23 +25,28 @@ settings.register_profile("soak", deadline=None, max_examples=1000)
 settings.load_profile("soak" if SOAK else "everyday")
 
 
-@pytest.hookimpl(tryfirst=True)
+def group_of(node_id: str) -> str:
+    """The group of tests that one test belongs to: its folder, or its file where that stands apart."""
+    file = node_id.partition("::")[0]
+    return file if file in FILES_APART else file.rpartition("/")[0]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Names each test's group (its mark `xdist_group`, else its folder) and puts the longest groups first."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
-    order = _order([_group(item) for item in items])
-    items.sort(key=lambda item: order[_group(item)])
+    groups = dict.fromkeys([*LONGEST_FIRST, *(group_of(item.nodeid) for item in items)])
+    place = {group: number for number, group in enumerate(groups)}
+    items.sort(key=lambda item: place[group_of(item.nodeid)])
 
 
-def _group(item: pytest.Item) -> str:
-    marker = item.get_closest_marker("xdist_group")
-    return str(marker.args[0]) if marker else ""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Deals out whole groups; the marks of `--dist loadgroup` get lost in pytest 9.2, whose test ids cannot be changed."""
+    from xdist.scheduler import LoadScopeScheduling
 
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
 
-def _order(groups: Sequence[str]) -> dict[str, int]:
-    return {group: place for place, group in enumerate(dict.fromkeys([*LONGEST_FIRST, *groups]))}
+    return ByGroup(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from dashboard.access import open_as
+from ingest.settings import load_settings
+
 EVERYPUPIL = Path(sys.executable).with_name("everypupil")
 AS_OF = "2026-09-01"
 
@@ -39,9 +42,10 @@ class Home:
             )
         return done
 
-    def sql(self, query: str, *options: str) -> list[dict[str, Any]]:
-        """Rows of a query on the current release."""
-        rows: list[dict[str, Any]] = json.loads(self.run("sql", query, "--format", "json", *options).stdout)
+    def sql(self, query: str, role: str = "public") -> list[dict[str, Any]]:
+        """Rows of a query on the current release, through the fence that `everypupil sql` reads through."""
+        with open_as(load_settings(self.path), role) as release:
+            rows: list[dict[str, Any]] = release.query(query).to_pylist()
         return rows
 
     @property

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chain.conftest import Home
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("trust")]
+pytestmark = pytest.mark.chain
 
 # Written from the statutory categories, not from the project's seed: what counts as attended, what is possible at all.
 FIVE_LINES = r"""
@@ -35,7 +35,7 @@ def test_the_attendance_of_every_school_equals_five_lines_of_sql(trust_home: Hom
         "select s.laestab, v.numerator, v.denominator, v.value from marts.measure_value v join marts.dim_school s"
         " on s.urn = v.unit_code where v.level = 'school' and v.measure_id = 'attendance_rate' and v.period = 'YTD'"
         " and v.group_dimension = 'all'",
-        "--restricted",
+        role="operator",
     )
     published = {row["laestab"]: (int(row["numerator"]), int(row["denominator"])) for row in rows}
     assert published == expected
@@ -47,7 +47,7 @@ def test_the_trust_is_the_sum_of_its_schools(trust_home: Home) -> None:
     figures = trust_home.sql(
         "select level, sum(numerator) as attended, sum(denominator) as possible from marts.measure_value"
         " where measure_id = 'attendance_rate' and period = 'YTD' and group_dimension = 'all' group by level",
-        "--restricted",
+        role="operator",
     )
     totals = {row["level"]: (int(row["attended"]), int(row["possible"])) for row in figures}
     assert totals["trust"] == totals["school"] == totals["la"], json.dumps(figures)

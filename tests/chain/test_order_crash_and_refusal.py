@@ -18,7 +18,7 @@ import pytest
 from tests.chain.conftest import AS_OF, EVERYPUPIL, Home, files_of, land, last_night
 from tests.conftest import SOAK
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("trust")]
+pytestmark = pytest.mark.chain
 
 ORDERS = 5 if SOAK else 1
 ROOT = Path(__file__).resolve().parents[2]

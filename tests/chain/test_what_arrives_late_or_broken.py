@@ -16,7 +16,7 @@ import pytest
 from ingest.upn import check_letter
 from tests.chain.conftest import Home
 
-pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("year-of-mishaps")]
+pytestmark = pytest.mark.chain
 
 PRIMARY, SECONDARY = "8502901", "8504902"
 FIRST_DAY = date(2025, 9, 3)
@@ -120,7 +120,7 @@ LEFT = (
 
 def test_1_boundaries_of_persistent_and_severe_absence(home: Home) -> None:
     """38 of 380 sessions is persistent, 37 is not; 190 is severe, 189 is not."""
-    rows = home.sql(YEARS, "--restricted")
+    rows = home.sql(YEARS, role="operator")
     assert len(rows) == 12
     worst = [(int(r["authorised"]), bool(r["is_persistent_absent"]), bool(r["is_severely_absent"])) for r in rows[:5]]
     assert worst == [(190, True, True), (189, True, False), (38, True, False), (37, False, False), (0, False, False)]
@@ -129,12 +129,12 @@ def test_1_boundaries_of_persistent_and_severe_absence(home: Home) -> None:
 
 
 def test_2_a_leaver_who_vanishes_keeps_the_enrolment_up_to_then(home: Home) -> None:
-    (left,) = home.sql(LEFT, "--restricted")
+    (left,) = home.sql(LEFT, role="operator")
     assert (str(left["leaving_date"])[:10], left["leaving_date_basis"], int(left["n"])) == (VANISHED_ON, "inferred", 1)
     sessions = home.sql(
         "select max(session_date) as last, count(*) as n from marts.fct_session where enrolment_key in"
         " (select enrolment_key from marts.fct_enrolment where leaving_date is not null and urn = '990001')",
-        "--restricted",
+        role="operator",
     )
     before = [day for day in school_days() if day.isoformat() < VANISHED_ON]
     assert (str(sessions[0]["last"])[:10], int(sessions[0]["n"])) == (before[-1].isoformat(), 2 * len(before))
@@ -145,7 +145,7 @@ def test_3_mishaps_change_nothing_that_is_newer(home: Home) -> None:
     years = "pupils/attendance_enrolment_year"
     before = home.content_hashes()[years]
     fsm = "select count(*) as n from marts.dim_pupil_status where is_fsm and valid_to > date '2026-09-01'"
-    fsm_before = home.sql(fsm, "--restricted")
+    fsm_before = home.sql(fsm, role="operator")
     write_pupils(home.landing, PRIMARY, "2025-10-06", list(range(12)), fsm={0})
     half = register(PRIMARY, list(range(6)), school_days())
     write_register(home.landing, PRIMARY, half, "20260725T180000")
@@ -166,22 +166,22 @@ def test_3_mishaps_change_nothing_that_is_newer(home: Home) -> None:
     status = json.loads(home.run("status", "--json", expect=None).stdout)
     assert "partial" in json.dumps(status)
     assert home.content_hashes()[years] == before
-    assert home.sql(fsm, "--restricted") == fsm_before
-    held = home.sql("select rows_held, rows_accepted from marts.delivery where rows_held > 0", "--restricted")
+    assert home.sql(fsm, role="operator") == fsm_before
+    held = home.sql("select rows_held, rows_accepted from marts.delivery where rows_held > 0", role="operator")
     assert [int(row["rows_held"]) for row in held] == [len(half)]
 
 
 def test_4_accepting_the_held_register_applies_it(home: Home) -> None:
-    (held,) = home.sql("select delivery_id from marts.delivery where rows_held > 0", "--restricted")
+    (held,) = home.sql("select delivery_id from marts.delivery where rows_held > 0", role="operator")
     home.run("accept", "--partial", held["delivery_id"])
     home.run("run", "--as-of", "2026-09-01", expect=None)
-    rows = home.sql(YEARS, "--restricted")
+    rows = home.sql(YEARS, role="operator")
     assert sum(int(row["missing"]) for row in rows) > 0
     assert sum(1 for row in rows if int(row["possible"]) == 0) == 6
 
 
 def test_5_every_file_and_every_feed_adds_up(home: Home) -> None:
-    deliveries = home.sql("select * from marts.delivery", "--restricted")
+    deliveries = home.sql("select * from marts.delivery", role="operator")
     for row in deliveries:
         read, accepted, quarantined = (int(row[f"rows_{part}"]) for part in ("read", "accepted", "quarantined"))
         assert read == accepted + quarantined
