@@ -92,14 +92,18 @@ def progress_sums(
 
     Parameters: `row`, with n and raw_mean (in SD); `var_school`, `var_pupil`, the model's variances (SD²);
     `confidence_percent`.
-    Returns: z, sigma_e, half_width, raw_low, raw_high, reliability, shrunken.
-    Source: Goldstein (2011), Multilevel Statistical Models, 4th ed., ch. 2 (the shrinkage factor nσu²/(nσu² + σe²)).
+    Returns: z, sigma_e, half_width, raw_low, raw_high, reliability, shrunken, shrunken_se, shrunken_low,
+    shrunken_high, probability_above.
+    Source: Goldstein (2011), Multilevel Statistical Models, 4th ed., ch. 2 (the shrinkage factor nσu²/(nσu² + σe²);
+    the estimate's variance σu²(1 − factor)).
     """
     n, raw = float(row["n"]), float(row["raw_mean"])
     z = NormalDist().inv_cdf(0.5 + confidence_percent / 200)
     sigma_e = math.sqrt(var_pupil)
     half = z * sigma_e / math.sqrt(n)
     reliability = n * var_school / (n * var_school + var_pupil)
+    shrunken = reliability * raw
+    se = math.sqrt(var_school * (1 - reliability))
     return {
         "z": z,
         "sigma_e": sigma_e,
@@ -107,5 +111,9 @@ def progress_sums(
         "raw_low": raw - half,
         "raw_high": raw + half,
         "reliability": reliability,
-        "shrunken": reliability * raw,
+        "shrunken": shrunken,
+        "shrunken_se": se,
+        "shrunken_low": shrunken - z * se,
+        "shrunken_high": shrunken + z * se,
+        "probability_above": NormalDist().cdf(shrunken / se) if se > 0 else float(shrunken > 0),
     }

@@ -184,6 +184,16 @@ def literal(text: str) -> str:
     return re.sub(r"([\\\[\]()!*_<>#$:`~|])", r"\\\1", text)
 
 
+def phase_name(phase: str) -> str:
+    """A phase of education in words; GIAS says `Not applicable` of a special school, which has no phase."""
+    return "No single phase" if phase.casefold() == "not applicable" else phase
+
+
+def probability(value: float) -> str:
+    """A probability to two decimals, never a certainty: below 0.01 and above 0.99 say so."""
+    return "< 0.01" if value < 0.01 else "> 0.99" if value > 0.99 else number(value, 2)
+
+
 def plain(value: Any) -> Any:
     """A DECIMAL as a whole number or a float; everything else as it is."""
     if isinstance(value, Decimal):
@@ -237,6 +247,10 @@ def cell_text(column: str, value: Any, status: str | None, unit: str | None) -> 
         return "Yes" if value else "No"
     if isinstance(value, int) and not column.endswith("_key"):
         return number(value, 0)
+    if column == "phase":
+        return phase_name(str(value))
+    if column == "probability_above":
+        return probability(float(value))
     if isinstance(value, float):
         places = decimals(column, unit)
         return number(value, places) + (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 import altair as alt
@@ -14,7 +15,9 @@ CHART_REASONS = {
     "interval_plot": "A point with its 95% interval: users must see how sure a figure is before they compare two, "
     "and a bar from zero hides differences that are small beside the figure itself.",
 }
-_ROW_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 56, 24
+# Names and titles are set in short lines: on a narrow screen one long line would leave no room for the plot.
+_NAME_WIDTH, _TITLE_WIDTH = 20, 34
+_ROW_HEIGHT, _LINE_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 14, 56, 24
 
 
 def interval_plot(
@@ -38,7 +41,9 @@ def interval_plot(
         return None
     for column in ("value", "low", "high"):
         shown[column] = shown[column].astype("float64")
+    shown["name"] = [textwrap.fill(str(name), _NAME_WIDTH) for name in shown["name"]]
     order = list(shown["name"])
+    title = textwrap.wrap(axis_title, _TITLE_WIDTH)
     present = [word for word in words if word in set(shown["word"])]
     shapes = dict(zip(words, ("circle", "square", "diamond", "triangle-up"), strict=False))
     domain = _domain(
@@ -46,10 +51,15 @@ def interval_plot(
     )
     x: dict[str, Any] = {
         "scale": alt.Scale(domain=domain, zero=False, nice=False),
-        "title": axis_title,
+        "title": title,
         "axis": alt.Axis(tickCount=6, labelOverlap=True),
     }
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False, domain=False, grid=True))
+    y = alt.Y(
+        "name:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(labelLimit=230, labelExpr="split(datum.label, '\\n')", ticks=False, domain=False, grid=True),
+    )
     key_shown = present != [""]
     colour = alt.Color(
         "word:N",
@@ -82,7 +92,9 @@ def interval_plot(
         )
     )
     # The page fits axis and key into the height, so they are counted here.
-    height = _ROW_HEIGHT * len(order) + _AXIS_HEIGHT + (_KEY_HEIGHT * len(present) if key_shown else 0)
+    lines = max(name.count("\n") for name in order)
+    rows = (_ROW_HEIGHT + _LINE_HEIGHT * max(0, lines - 1)) * len(order)
+    height = rows + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + (_KEY_HEIGHT * len(present) if key_shown else 0)
     styled: alt.LayerChart = alt.layer(*layers).properties(height=height).configure(**palette.chart_style())
     return styled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -183,6 +184,13 @@ def unit_axis(unit: str) -> str:
     return "%" if unit == "percent" else unit
 
 
+def _in_order(names: pd.Series[str]) -> pd.Series[str]:
+    """Names as people order them: School 2 before School 10."""
+    return names.astype("string").map(
+        lambda name: name if pd.isna(name) else re.sub(r"\d+", lambda found: found[0].zfill(9), name)
+    )
+
+
 def with_schools(context: Context, frame: pd.DataFrame, key: str) -> pd.DataFrame:
     """Rows with the school's name and phase, by both. A unit code is a URN; an unknown school keeps its code."""
     schools = context.schools[["school_key", "urn", "school_name", "phase"]]
@@ -195,7 +203,7 @@ def with_schools(context: Context, frame: pd.DataFrame, key: str) -> pd.DataFram
         suffixes=("", "_of_school"),
     )
     merged["school_name"] = merged["school_name"].fillna(merged[key].astype("string"))
-    return merged.sort_values(["phase", "school_name"], kind="stable").reset_index(drop=True)
+    return merged.sort_values(["phase", "school_name"], kind="stable", key=_in_order).reset_index(drop=True)
 
 
 def points(

@@ -10,6 +10,7 @@ from dashboard.components.figure import Caption, Table, figure, paragraph, title
 from dashboard.components.filters import choose
 from dashboard.context import SOURCE, Context
 from dashboard.views.attendance import with_schools
+from ingest.contracts import LAKE_FEEDS, load_contract
 
 
 def render(context: Context) -> None:
@@ -31,7 +32,7 @@ def render(context: Context) -> None:
 
 
 def _caption(context: Context, measure: str, population: str, period: str) -> Caption:
-    version = str(context.release.manifest.get("registry_fingerprint", "not stated"))
+    version = f"{context.release.manifest.get('registry_fingerprint', 'not stated')} (fingerprint of the registry)"
     return Caption(
         measure,
         population,
@@ -62,7 +63,7 @@ def _files(context: Context) -> None:
     refused = context.release.manifest.get("refused_files") or []
     if not held and not refused:
         st.header("No file refused, none held", anchor=False)
-        paragraph("No file was refused and none is held.")
+        paragraph("Every file that arrived could be read and took part.")
         return
     if context.grant.tier == "public":
         st.header(f"Files: {len(refused)} refused, {len(held)} held", anchor=False)
@@ -119,20 +120,30 @@ def _issues(context: Context) -> None:
         return
     total = int(frame["n_rows"].sum())
     frame = frame.rename(columns={"status": "state"})
+    sentences = _sentences()
+    frame["rule"] = [sentences.get(str(rule), wording.STATUS_WORDS["x"]) for rule in frame["rule_id"]]
+    n_rules = int(frame["rule_id"].nunique())
     for column in ("first_seen", "last_seen"):
         frame[column] = [_day(value) for value in frame[column]]
     figure(
         key="findings",
-        title=title_of(f"{len(frame)} rules found something in {total:,} rows"),
+        title=title_of(f"{n_rules} {'rule' if n_rules == 1 else 'rules'} found something, {total:,} times"),
         takeaway="A rule that refuses keeps a row out of every figure; one that flags lets it in and says so. "
+        "Open: still so in the newest file; closed: mended since. Ask the school to mend what is open at its source. "
         "Counts only, never values.",
         alt_text="A table of rules with the number of rows and schools each concerns.",
         caption=_caption(context, "rows by rule", "every row delivered", f"up to {context.as_of}"),
         table=Table(
             frame,
-            ("rule_id", "severity", "state", "schools", "n_rows", "first_seen", "last_seen"),
+            ("rule_id", "rule", "severity", "state", "schools", "n_rows", "first_seen", "last_seen"),
+            headings={"rule_id": "Rule", "rule": "What it found"},
         ),
     )
+
+
+def _sentences() -> dict[str, str]:
+    """The sentence of every row rule, from the contracts."""
+    return {rule.rule_id: rule.sentence for feed in LAKE_FEEDS for rule in load_contract(feed).rules.values()}
 
 
 def _deliveries(context: Context) -> None:
@@ -173,12 +184,13 @@ def _coverage(context: Context) -> None:
     if "YTD" in set(frame["period"]):
         frame = frame[frame["period"] == "YTD"]
     frame = with_schools(context, frame, "school_key")
+    frame["period"] = [wording.period_name(str(period)) for period in frame["period"]]
     shares = [float(row["share"]) for row in frame.to_dict("records") if not wording.missing(row["share"])]
-    span = f"{wording.number(min(shares), 1)}% to {wording.number(max(shares), 1)}%" if shares else "not available (x)"
+    ends = list(dict.fromkeys(f"{wording.number(end(shares), 1)}%" for end in (min, max))) if shares else []
     figure(
         key=f"coverage_{feed}",
         title=title_of(
-            f"Received by school: {span} of what was expected" if shares else "Coverage is not available (x)"
+            f"Received by school: {' to '.join(ends)} of what was expected" if ends else "Coverage is not available (x)"
         ),
         takeaway="Expected comes from the school's calendar and pupil lists; received is what its deliveries hold.",
         alt_text="A table of schools with what was expected and what was received.",

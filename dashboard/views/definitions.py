@@ -51,7 +51,7 @@ def render(context: Context) -> None:
     st.html(f"<ul>{''.join(words)}</ul>")
     st.header("Groups of pupils", anchor=False)
     items = [
-        f"{group['name']} ({group['definition']})" + (f": {group['source']}" if group.get("source") else "")
+        str(group["name"]) + (f": {group['source']}" if group.get("source") else "")
         for group in context.registry.data["groups"]
     ]
     st.html(f"<ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>")

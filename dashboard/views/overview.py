@@ -95,7 +95,7 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str, place: s
     definition = context.definition(str(first["measure_id"]))
     unit, name = str(definition["unit"]), str(definition["name"])
     year = str(first["academic_year"])
-    title = title_of(f"{name} {first['figure']} in {year}", f"{first['figure']} in {year}", "Figures of all schools")
+    title = title_of(f"{name} {first['figure']} in {year}", f"{name} in {year}", "Figures of all schools")
     before = _year_before(context, first, level)
     if not readings.shown(first):
         takeaway = f"{place}, {year}: {name} is {first['figure']}."
@@ -158,7 +158,7 @@ def _schools(context: Context) -> None:
 
 
 def _phase(phase: str) -> str:
-    return "of no one phase" if phase.lower() == "not applicable" else phase.lower()
+    return f"with {wording.phase_name(phase).lower()}" if phase.lower() == "not applicable" else phase.lower()
 
 
 def _packs(context: Context) -> None:

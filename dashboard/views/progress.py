@@ -147,6 +147,11 @@ def _one_school(context: Context, measure_id: str, frame: pd.DataFrame, models: 
         f"{f(sums['reliability'], 3)}",
         f"shrunken estimate = reliability × raw mean = {f(sums['reliability'], 3)} × {f(raw, 4)} = "
         f"{f(sums['shrunken'], 3)}",
+        f"its standard error = √(σu² × (1 − reliability)) = √({f(var_school, 5)} × {f(1 - sums['reliability'], 3)}) = "
+        f"{f(sums['shrunken_se'], 4)}; 95% interval = {f(sums['shrunken'], 3)} ± {f(sums['z'], 2)} × "
+        f"{f(sums['shrunken_se'], 4)} = {f(sums['shrunken_low'], 3)} to {f(sums['shrunken_high'], 3)}",
+        f"probability above 0 = share of the normal curve below {f(sums['shrunken'], 3)} / "
+        f"{f(sums['shrunken_se'], 4)} = {wording.probability(sums['probability_above'])}",
     ]
     st.html(f'<ol class="ep-sums">{"".join(f"<li>{html.escape(line)}</li>" for line in lines)}</ol>')
     published = {
@@ -154,6 +159,9 @@ def _one_school(context: Context, measure_id: str, frame: pd.DataFrame, models: 
         "raw_high": row["raw_ci_high"],
         "reliability": row["reliability"],
         "shrunken": row["shrunken"],
+        "shrunken_low": row["shrunken_ci_low"],
+        "shrunken_high": row["shrunken_ci_high"],
+        "probability_above": row["probability_above"],
     }
     apart = [
         name
@@ -229,4 +237,4 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
 
 
 def _decimal(value: Any) -> str:
-    return wording.STATUS_WORDS["x"] if wording.missing(value) else wording.number(float(value), 6)
+    return wording.STATUS_WORDS["x"] if wording.missing(value) else wording.number(float(value), 5)
