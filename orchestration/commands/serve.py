@@ -15,7 +15,7 @@ LOCAL = "127.0.0.1"
 TIERS = ("public", "leaders", "pupils")
 
 
-@click.command()
+@click.command(short_help="Serve the dashboard, at one tier.")
 @click.option("--tier", type=click.Choice(TIERS), default="public", show_default=True)
 @click.option("--port", type=int, default=8501, show_default=True)
 @with_home
@@ -24,7 +24,7 @@ def dashboard(home: Home, tier: str, port: int) -> None:
     serve_dashboard(home.settings(), tier, port)
 
 
-@click.command()
+@click.command(short_help="Serve Dagster: its pages, schedule and sensor.")
 @click.option("--port", type=int, default=3000, show_default=True)
 @with_home
 def dagster(home: Home, port: int) -> None:
