@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Deals out whole groups; the marks of `--dist loadgroup` get lost in pytest 9.2, whose test ids cannot be changed."""
+    """Deals out whole groups. The marks of `--dist loadgroup` get lost in pytest 9.2, whose test ids stand fast."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByGroup(LoadScopeScheduling):
