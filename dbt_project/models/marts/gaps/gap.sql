@@ -3,6 +3,7 @@
 {%- set compared = var('registry')['groups'] | selectattr('gap', 'defined') | list -%}
 -- gap = comparator - group. Within-school part: the schools' own gaps, weighted by the group's pupils over the schools that have both.
 -- Between: the comparator's rate where the comparators are less where the group is, about the comparator's overall rate; undecomposed: the schools with one side.
+-- The three add up to the gap (Oaxaca 1973, International Economic Review 14: 693-709, with the comparator's rates as the standard).
 with pair as (
     {%- for group in compared %}
     select
@@ -126,7 +127,11 @@ judged as (
             when ratio_group is null or ratio_comparator is null then 'x'
             when coverage is null or coverage < {{ limits['coverage']['withhold_below_percent'] }} then 'u'
             when units_group < 2 or units_comparator < 2 then 'u'
-            when kind <> 'proportion' and (df_group < 1 or df_comparator < 1 or variance_group + variance_comparator = 0) then 'u'
+            -- A side without a spread would lend the gap the other side's variance alone.
+            when
+                kind <> 'proportion'
+                and (df_group < 1 or df_comparator < 1 or variance_group = 0 or variance_comparator = 0)
+                then 'u'
             when
                 (n_group < {{ limits['reliability']['minimum_pupils_for_progress'] }}
                 or n_comparator < {{ limits['reliability']['minimum_pupils_for_progress'] }})
