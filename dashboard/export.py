@@ -367,7 +367,7 @@ def _book(release: Release, registry: Registry, title: str, sheets: list[Sheet],
         f"Definitions: registry {manifest.get('registry_fingerprint', 'not stated')}; see the Definitions sheet.",
         _TIER_LINES[release.tier],
         *absent.values(),
-        "Figures are estimates with 95% intervals, not ranks; where intervals overlap, figures are similar.",
+        "Figures are estimates with 95% intervals, not ranks; where intervals overlap, they are not clearly apart.",
         "Questions: ask the data team of your trust or local authority, and name the release.",
     ]
     notes = [

@@ -86,7 +86,7 @@ def _by_school(
         f"({readings.interval_words(reference['ci_low'], reference['ci_high'], unit)}; n = {reference['n']:,} pupils). "
         if reference
         else "There is no figure of all schools to compare with. "
-    ) + "Similar means that a school's interval overlaps that of all schools; it is not a rank."
+    ) + "Similar means that a school's interval overlaps that of all schools, not that the two are equal."
     words = {
         "above": palette.CATEGORIES[0],
         "similar": palette.CATEGORIES[1],
@@ -152,8 +152,8 @@ def _by_group(
     figure(
         key=f"groups_{definition['measure_id']}_{dimension}",
         title=title,
-        takeaway=f"{places[place]}, {dimension_words(context, dimension)}. Where intervals overlap, groups are "
-        "similar. "
+        takeaway=f"{places[place]}, {dimension_words(context, dimension)}. Where intervals overlap, this "
+        "table cannot tell groups apart; the page of gaps has the interval of the difference itself. "
         "Each figure is of the pupils counted beside it.",
         alt_text=f"{name} by {dimension_words(context, dimension)} with 95% intervals; the table has the figures.",
         caption=context.caption(

@@ -25,7 +25,7 @@ def render(context: Context) -> None:
     paragraph(
         "Value added: how far pupils came beyond what the model expects from where they started. Each "
         "school's estimate is "
-        "pulled towards the average of all schools, the more so the fewer pupils it has. It describes; it "
+        "pulled towards the average of the schools in the model, the more so the fewer pupils it has. It describes; it "
         "does not judge."
     )
     years = context.ask(queries.academic_years)
@@ -71,8 +71,8 @@ def _schools(context: Context, year: str, measure_id: str, frame: pd.DataFrame) 
     figure(
         key=f"progress_{measure_id}",
         title=title,
-        takeaway=f"Of {len(frame)} schools, compared with the average of all schools (0). Above or below means that "
-        "the 95% interval "
+        takeaway=f"Of {len(frame)} schools, compared with the average of the schools in the model (0). "
+        "Above or below means that the 95% interval "
         "of the shrunken estimate excludes 0; with many schools some do so by chance. Schools stand in the "
         "order of their names.",
         alt_text=f"Shrunken estimates of {len(frame)} schools with 95% intervals around 0: {', '.join(parts)}; the "
