@@ -33,8 +33,10 @@
             'figures': ['expected', 'received', 'share']},
         'dim_school': {'key': ['school_key'], 'figures': []},
         'measure': {'key': ['measure_id', 'definition_version'], 'figures': []},
-        'delivery': {'key': ['delivery_id'], 'figures': []},
-        'data_quality_issue': {'key': ['issue_id'], 'figures': []},
+        'delivery': {
+            'key': ['delivery_id'],
+            'figures': ['rows_read', 'rows_accepted', 'rows_quarantined', 'rows_current', 'rows_superseded', 'rows_held']},
+        'data_quality_issue': {'key': ['issue_id'], 'figures': ['n_rows', 'effect_pp'], 'status_is_its_own': true},
     }) }}
 {% endmacro %}
 
@@ -42,7 +44,7 @@
     {%- set spec = exported_tables()[table_name] -%}
     select
     {%- for column in columns %}
-        {% if spec['figures'] and column == 'status' -%}
+        {% if spec['figures'] and column == 'status' and not spec.get('status_is_its_own', false) -%}
             case when hidden.row_key is null then mart.status else 'c' end as status
         {%- elif column in spec['figures'] -%}
             case when hidden.row_key is null then mart.{{ column }} end as {{ column }}

@@ -241,7 +241,9 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
     frames = {
         "marts.measure_value": marts.measure_value,
         "marts.gap": marts.gap,
-        "marts.dim_school": marts.schools.rename(columns={"trust": "trust_code", "la": "la_code"}),
+        "marts.dim_school": marts.schools.rename(columns={"trust": "trust_code", "la": "la_code"}).assign(
+            laestab=marts.schools["urn"]
+        ),
         "staging.academic_period": pd.DataFrame(
             {
                 "academic_year": YEAR,
@@ -260,7 +262,11 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
         """create table marts.progress_school (
             academic_year varchar, measure_id varchar, school_key varchar, urn varchar, n bigint);
         create table marts.progress_model (
-            academic_year varchar, measure_id varchar, method varchar, n_pupils bigint)"""
+            academic_year varchar, measure_id varchar, method varchar, n_pupils bigint);
+        create table marts.coverage (academic_year varchar, period varchar, feed varchar, school_key varchar,
+            expected bigint, received bigint);
+        create table marts.delivery (delivery_id varchar, laestab varchar, rows_read bigint);
+        create table marts.data_quality_issue (issue_id varchar, school_key varchar, n_rows bigint)"""
     )
     return connection
 
@@ -278,6 +284,31 @@ def test_the_pattern_in_the_warehouse_is_the_decided_one_each_time() -> None:
     keys = {row_key(row, MEASURE_VALUE_KEY) for _, row in marts.measure_value.iterrows()}
     assert {row[2] for row in first if row[1] == "measure_value"} <= keys
     assert PROPORTIONS.keys() <= {row[2].split("|")[4] for row in first if row[1] == "measure_value"}
+
+
+def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> None:
+    schools = pd.DataFrame({"school_key": list("1234"), "urn": list("1234"), "trust": ["T1"] * 4, "la": ["301"] * 4})
+    connection = warehouse(
+        marts_of([{"unit_code": u, "n": n} for u, n in zip("123", (2, 60, 70), strict=True)], schools)
+    )
+    connection.execute(
+        f"""insert into marts.coverage values
+            ('{YEAR}', 'YTD', 'assessment_results', '1', 2, 2), ('{YEAR}', 'YTD', 'assessment_results', '2', 60, 60),
+            ('{YEAR}', 'YTD', 'assessment_results', '4', 4, 0), ('{YEAR}', 'YTD', 'session_marks', '2', 9000, 9000),
+            ('{YEAR}', 'YTD', 'session_marks', '4', null, 0);
+        insert into marts.delivery values ('d1', '1', 2), ('d2', '2', 60), ('d3', null, 130);
+        insert into marts.data_quality_issue values ('i1', '1', 2), ('i2', '2', 3)"""
+    )
+    write_pattern(connection, REGISTRY)
+    found = connection.execute(
+        "select table_name, row_key from disclosure.pattern where tier = 'leaders' and table_name <> 'measure_value'"
+    ).fetchall()
+    assert sorted(found) == [
+        ("coverage", f"{YEAR}|YTD|assessment_results|1"),
+        ("coverage", f"{YEAR}|YTD|assessment_results|4"),
+        ("data_quality_issue", "i1"),
+        ("delivery", "d1"),
+    ]
 
 
 def test_an_empty_warehouse_gives_an_empty_typed_pattern() -> None:
