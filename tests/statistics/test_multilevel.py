@@ -267,3 +267,27 @@ def test_the_probability_of_being_above_is_calibrated() -> None:
             true.extend(effect > 0)
     likely = np.array(told) > 0.8
     assert np.mean(np.array(true)[likely]) == pytest.approx(float(np.mean(np.array(told)[likely])), abs=0.03)
+
+
+def coverage_in_a_trust(of_these_schools: bool, runs: int) -> float:
+    """Share of ten schools of 300 pupils whose true effect lies in its shrunken interval, over simulated trusts.
+
+    of_these_schools: the effect is measured from the schools' own average, weighted as the fixed part weights them;
+    otherwise from zero, the average of all schools there could be.
+    """
+    rng = np.random.default_rng(13)
+    inside = []
+    for _ in range(runs):
+        variables, school, effect = simulate(rng, [300] * 10, 0.1, 0.9)
+        variables[:, -1] += 0.2 * variables[:, 2]
+        fit = fit_random_intercept(cross_products(variables[:, [0, 1, 3]], school))
+        if fit.status == "ok":
+            weights = fit.effects.n / (fit.effects.n * fit.var_school + fit.var_pupil)
+            true = effect - np.average(effect, weights=weights) if of_these_schools else effect
+            inside.append(np.abs(fit.effects.shrunken - true) <= 1.96 * fit.effects.shrunken_se)
+    return float(np.mean(inside))
+
+
+def test_a_shrunken_interval_compares_a_school_with_those_of_its_model_and_no_others(soak_factor: int) -> None:
+    assert 0.92 < coverage_in_a_trust(True, 60 * soak_factor) < 0.98
+    assert coverage_in_a_trust(False, 60 * soak_factor) < 0.8
