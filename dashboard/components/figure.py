@@ -125,7 +125,7 @@ def figure(
         st.html(html_table(table, name))
     frame, release_id = table.frame, caption.release_id
     st.download_button(
-        f"Download these figures as CSV: {title}",
+        wording.literal(f"Download these figures as CSV: {title}"),
         data=_csv(frame, release_id),
         file_name=f"{key.replace('_', '-')}-{release_id}.csv",
         mime="text/csv",

@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import streamlit as st
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import readings, wording
 from dashboard.components import palette
 from dashboard.components.charts import CHART_REASONS, interval_plot
-from dashboard.components.figure import Caption, FigureError, Table, check_figure, html_table, title_of
+from dashboard.components.figure import Caption, FigureError, Table, check_figure, figure, html_table, title_of
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "dashboard"
 CAPTION = Caption("m", "p", "pl", "per", "s", "c.", "r", "1")
@@ -196,3 +197,13 @@ def test_charts_and_tables_are_drawn_by_the_figure_alone_and_sql_is_never_built_
         or "not ranks" in text
     )
     assert not re.search(r"^\s*(import|from) (dagster|dbt|great_expectations)", text, re.M)
+
+
+def test_the_name_of_a_school_in_a_title_is_no_markup_on_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label reads Markdown too: a school named like a picture would be fetched from wherever it says."""
+    labels: list[str] = []
+    monkeypatch.setattr(st, "download_button", lambda label, **_: labels.append(label))
+    caption = Caption("Rate", "pupils", "here", "2025/26", "registers", "Whole.", "r1", "1")
+    table = Table(pd.DataFrame({"n": [12], "status": ["ok"]}), ("n", "status"))
+    figure(key="k", title="![x](http://evil.invalid/x.png)", takeaway="A.", alt_text="A.", caption=caption, table=table)
+    assert labels == ["Download these figures as CSV\\: \\!\\[x\\]\\(http\\://evil.invalid/x.png\\)"]
