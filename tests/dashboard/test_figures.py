@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import streamlit as st
+import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -202,7 +202,7 @@ def test_charts_and_tables_are_drawn_by_the_figure_alone_and_sql_is_never_built_
 def test_the_name_of_a_school_in_a_title_is_no_markup_on_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
     """A label reads Markdown too: a school named like a picture would be fetched from wherever it says."""
     labels: list[str] = []
-    monkeypatch.setattr(st, "download_button", lambda label, **_: labels.append(label))
+    monkeypatch.setattr(streamlit, "download_button", lambda label, **_: labels.append(label))
     caption = Caption("Rate", "pupils", "here", "2025/26", "registers", "Whole.", "r1", "1")
     table = Table(pd.DataFrame({"n": [12], "status": ["ok"]}), ("n", "status"))
     figure(key="k", title="![x](http://evil.invalid/x.png)", takeaway="A.", alt_text="A.", caption=caption, table=table)
