@@ -181,6 +181,8 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
             frame["group_dimension"] = [wording.dimension_name(registry, dimension) for dimension, _ in pairs]
         if "period" in frame:
             frame["period"] = [wording.period_name(period) for period in frame["period"]]
+        if "feed" in frame:
+            frame["feed"] = [wording.label(str(feed)) for feed in frame["feed"]]
         if "measure_id" in frame:
             frame["unit"] = [units.get(measure, "") for measure in frame["measure_id"]]
         order = [

@@ -198,6 +198,8 @@ def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, lin
     page.set_landscape()
     page.set_paper(9)
     page.fit_to_pages(1, 0)
+    page.repeat_rows(top)
+    page.set_footer("&L&A&RPage &P of &N")
     page.set_selection("A1")
 
 

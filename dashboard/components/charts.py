@@ -17,7 +17,7 @@ CHART_REASONS = {
 }
 # Names and titles are set in short lines: on a narrow screen one long line would leave no room for the plot.
 _NAME_WIDTH, _TITLE_WIDTH = 20, 34
-_ROW_HEIGHT, _LINE_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 14, 56, 24
+_ROW_HEIGHT, _LINE_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 12, 56, 24
 
 
 def interval_plot(
@@ -93,7 +93,7 @@ def interval_plot(
     )
     # The page fits axis and key into the height, so they are counted here.
     lines = max(name.count("\n") for name in order)
-    rows = (_ROW_HEIGHT + _LINE_HEIGHT * max(0, lines - 1)) * len(order)
+    rows = (_ROW_HEIGHT + _LINE_HEIGHT * lines) * len(order)
     height = rows + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + (_KEY_HEIGHT * len(present) if key_shown else 0)
     styled: alt.LayerChart = alt.layer(*layers).properties(height=height).configure(**palette.chart_style())
     return styled

@@ -147,7 +147,7 @@ def _one_school(context: Context, measure_id: str, frame: pd.DataFrame, models: 
         f"{f(sums['reliability'], 3)}",
         f"shrunken estimate = reliability × raw mean = {f(sums['reliability'], 3)} × {f(raw, 4)} = "
         f"{f(sums['shrunken'], 3)}",
-        f"its standard error = √(σu² × (1 − reliability)) = √({f(var_school, 5)} × {f(1 - sums['reliability'], 3)}) = "
+        f"its standard error = √(σu² × (1 − reliability)) = √({f(var_school, 5)} × {f(1 - sums['reliability'], 4)}) = "
         f"{f(sums['shrunken_se'], 4)}; 95% interval = {f(sums['shrunken'], 3)} ± {f(sums['z'], 2)} × "
         f"{f(sums['shrunken_se'], 4)} = {f(sums['shrunken_low'], 3)} to {f(sums['shrunken_high'], 3)}",
         f"probability above 0 = share of the normal curve below {f(sums['shrunken'], 3)} / "
