@@ -42,7 +42,8 @@ def render(context: Context) -> None:
     paragraph(
         "Every figure has its number of pupils (n), a 95% interval, its coverage and its status. Of 100 such "
         "intervals about 95 hold "
-        "the true figure. Similar means that two intervals overlap: the figures are not clearly apart, "
+        "the true figure, somewhat fewer where there are few pupils. "
+        "Similar means that two intervals overlap: the figures are not clearly apart, "
         "which does not make them equal; the wider the interval, the less we can tell."
     )
     st.header("What could I do next?", anchor=False)

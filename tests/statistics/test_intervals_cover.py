@@ -31,6 +31,7 @@ RATE, SHARE, MEAN = "attendance_rate", "persistent_absence_rate", "mean_score_re
 SIZES = np.array([[30, 45], [20, 80], [50, 40], [1, 60], [25, 35], [60, 90]])
 ATTENDS = np.array([[0.88, 0.94], [0.90, 0.95], [0.86, 0.91], [0.91, 0.96], [0.87, 0.94], [0.89, 0.93]])
 CONCENTRATION = 14.0  # of the beta distribution over pupils: a standard deviation of about 7 points
+SCHOOL = 5  # the school whose own figures are looked at, of 60 and 90 pupils
 POSSIBLE, POSSIBLE_HALF_YEAR, SHARE_HALF_YEAR = 380, 190, 0.1
 GAP_OF_SCHOOLS = 0.5
 Array = NDArray[np.float64]
@@ -73,8 +74,8 @@ def _simulate(runs: int) -> tuple[list[dict[str, Any]], pd.DataFrame, pd.DataFra
     truth: list[dict[str, Any]] = []
     sessions: list[dict[str, Any]] = []
     rate_truth = (SIZES * ATTENDS).sum(0) / SIZES.sum(0)
-    late_or_not = np.vectorize(_share_truth)(ATTENDS)
-    share_truth = (SIZES * late_or_not).sum(0) / SIZES.sum(0)
+    often_absent = np.vectorize(_share_truth)(ATTENDS)
+    share_truth = (SIZES * often_absent).sum(0) / SIZES.sum(0)
     for run in range(runs):
         unit = f"T{run}"
         effect = rng.normal(0, 0.4, len(SIZES))
@@ -94,8 +95,12 @@ def _simulate(runs: int) -> tuple[list[dict[str, Any]], pd.DataFrame, pd.DataFra
                 rows.append(_sums(unit, key, SHARE, group, absent_tenth.astype(float), np.ones(n)))
                 rows.append(_sums(unit, key, MEAN, group, score, np.ones(n)))
                 counted[side] += attended.sum(), possible.sum()
-        for measure, values in ((RATE, 100 * rate_truth), (SHARE, 100 * share_truth), (MEAN, mean_truth)):
-            truth.append({"unit_code": unit, "measure_id": measure, "group": values[0], "comparator": values[1]})
+        for code, rate, share, mean in (
+            (unit, rate_truth, share_truth, mean_truth),
+            (f"{unit}-{SCHOOL}", ATTENDS[SCHOOL], often_absent[SCHOOL], centre[SCHOOL]),
+        ):
+            for measure, values in ((RATE, 100 * rate), (SHARE, 100 * share), (MEAN, mean)):
+                truth.append({"unit_code": code, "measure_id": measure, "group": values[0], "comparator": values[1]})
         ratio = counted[:, 0] / counted[:, 1]
         variance = ratio * (1 - ratio) / counted[:, 1]
         sessions.append(
@@ -154,7 +159,9 @@ def trusts(tmp_path_factory: pytest.TempPathFactory, soak_factor: int) -> Trusts
                 columns('sum_.*')::decimal(38, 18), n::bigint as expected, n::bigint as received
             from (select * replace (case when sum_den = 0 then 0 else n end as n) from simulated);
             create table aggregates.school_unit as
-            select distinct school_key, 'trust' as level, unit_code, 'Primary' as phase from simulated;
+            select distinct school_key, 'trust' as level, unit_code, 'Primary' as phase from simulated
+            union select distinct school_key, 'school', school_key, 'Primary' from simulated
+            where regexp_matches(school_key, '^T[0-9]+-5$');
             create table aggregates.measure_pupil_overlap (academic_year varchar, period varchar, pupil_key bigint,
                 school_key varchar, measure_id varchar);
             create table intermediate.int_pupil_group (academic_year varchar, pupil_key bigint, group_dimension varchar,
@@ -176,12 +183,14 @@ def trusts(tmp_path_factory: pytest.TempPathFactory, soak_factor: int) -> Trusts
     return Trusts(path, truth, sessions)
 
 
-def _published(trusts: Trusts, table: str, measure: str) -> pd.DataFrame:
-    """Rows of the simulated trusts with their true values."""
-    of = "and group_value = 'disadvantaged'" if table == "measure_value" else ""
+def _published(trusts: Trusts, table: str, measure: str, level: str = "trust") -> pd.DataFrame:
+    """Rows of the simulated trusts, or of one school of each, with their true values."""
+    of = "group_value = 'disadvantaged' and" if table == "measure_value" else ""
     with duckdb.connect(str(trusts.warehouse), read_only=True) as connection:
         frame = connection.execute(
-            f"select * from marts.{table} where measure_id = ? and unit_code similar to 'T[0-9]+' {of}", [measure]
+            f"select * from marts.{table} "
+            f"where {of} measure_id = ? and level = ? and unit_code similar to 'T[0-9]+(-5)?'",
+            [measure, level],
         ).df()
     assert set(frame["status"]) == {"ok"}
     return frame.merge(trusts.truth, on=["unit_code", "measure_id"], validate="one_to_one")
@@ -193,15 +202,17 @@ def _holds_95_percent(inside: pd.Series[bool]) -> bool:
     return 0.93 - slack <= float(inside.mean()) <= 0.97 + slack
 
 
+@pytest.mark.parametrize("level", ["school", "trust"])
 @pytest.mark.parametrize("measure", [RATE, SHARE, MEAN])
-def test_ninety_five_of_a_hundred_intervals_hold_the_true_value_of_a_trust(trusts: Trusts, measure: str) -> None:
-    frame = _published(trusts, "measure_value", measure)
+def test_ninety_five_of_a_hundred_intervals_hold_the_true_value(trusts: Trusts, measure: str, level: str) -> None:
+    frame = _published(trusts, "measure_value", measure, level)
     assert _holds_95_percent(frame["group"].between(frame["ci_low"], frame["ci_high"]))
 
 
+@pytest.mark.parametrize("level", ["school", "trust"])
 @pytest.mark.parametrize("measure", [RATE, SHARE, MEAN])
-def test_ninety_five_of_a_hundred_intervals_hold_the_true_gap_of_a_trust(trusts: Trusts, measure: str) -> None:
-    frame = _published(trusts, "gap", measure)
+def test_ninety_five_of_a_hundred_intervals_hold_the_true_gap(trusts: Trusts, measure: str, level: str) -> None:
+    frame = _published(trusts, "gap", measure, level)
     assert _holds_95_percent((frame["comparator_y"] - frame["group"]).between(frame["ci_low"], frame["ci_high"]))
 
 
@@ -227,7 +238,7 @@ def _values(trusts: Trusts) -> dict[str, tuple[Any, ...]]:
     with duckdb.connect(str(trusts.warehouse), read_only=True) as connection:
         rows = connection.execute(
             "select unit_code, value, ci_low, ci_high, interval_method, status from marts.measure_value "
-            "where group_value = 'disadvantaged' and unit_code not similar to 'T[0-9]+'"
+            "where level = 'trust' and group_value = 'disadvantaged' and unit_code not similar to 'T[0-9]+'"
         ).fetchall()
     return {row[0]: row[1:] for row in rows}
 
@@ -270,7 +281,9 @@ def test_a_share_of_none_or_all_keeps_wilsons_interval(trusts: Trusts, unit: str
 
 def _gaps(trusts: Trusts) -> dict[str, dict[str, Any]]:
     with duckdb.connect(str(trusts.warehouse), read_only=True) as connection:
-        frame = connection.execute("select * from marts.gap where unit_code not similar to 'T[0-9]+'").df()
+        frame = connection.execute(
+            "select * from marts.gap where level = 'trust' and unit_code not similar to 'T[0-9]+'"
+        ).df()
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return {str(record["unit_code"]): {str(key): value for key, value in record.items()} for record in records}
 
