@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingest.arrival import copy_arrival
 from ingest.contracts import Contract
 from ingest.decoding import content_sha256
 from ingest.file_names import NameFacts, extent_of, read_file_name
@@ -166,9 +167,9 @@ def deliver(landing: Path, landed: LandedFile, lake: Lake, standing: Standing) -
 
     Raises: `FileRefused` with one sentence where the file cannot be taken.
     """
-    path = landing / landed.path
     scratch = lake.scratch()
     try:
+        path = copy_arrival(landing, landed.path, scratch)
         table = read_table(path, scratch)
         contract = recognise(table.header, path.name, landed.folder)
         origin = origin_of(contract, path.name, landed.mtime_ns)
