@@ -98,6 +98,7 @@ def publish(settings: Settings, connection: duckdb.DuckDBPyConnection, inputs: R
     for folder in [building, *(path for path in building.rglob("*") if path.is_dir())]:
         fsync_folder(folder)
     (building / MANIFEST).chmod(0o444)
+    (building / "identity").chmod(0o700)
     _put_in_place(settings, building, release_id, tables)
     set_current(settings, release_id)
     retain(settings)

@@ -20,6 +20,13 @@ class WriterBusy(ChainError):
     """Another process is writing to this home."""
 
 
+def _keep_private(settings: Settings) -> None:
+    """Only the owner may enter what holds names or unsuppressed rows; releases alone are for other users to read."""
+    for folder in (settings.lake_dir, settings.warehouse_path.parent, settings.state_dir, settings.quality_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
 @contextmanager
 def writer_lock(settings: Settings) -> Iterator[None]:
     """Holds the home's writer lock; within one process it may be taken again (the command holds it, the job takes it
@@ -48,6 +55,7 @@ def writer_lock(settings: Settings) -> Iterator[None]:
             handle.truncate(0)
             handle.write(str(os.getpid()))
             handle.flush()
+            _keep_private(settings)
             yield
     finally:
         with _guard:

@@ -60,3 +60,11 @@ def test_the_job_may_take_the_lock_that_its_command_holds(tmp_path: Path) -> Non
         assert "WriterBusy" in busy.stderr
     with writer_lock(settings):
         pass
+
+
+def test_what_holds_names_is_for_its_owner_alone(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+    settings.lake_dir.mkdir(mode=0o755)
+    with writer_lock(settings):
+        private = (settings.lake_dir, settings.warehouse_path.parent, settings.state_dir, settings.quality_dir)
+        assert [oct(folder.stat().st_mode & 0o777) for folder in private] == ["0o700"] * 4
