@@ -63,7 +63,10 @@
     {{ return(terms) }}
 {% endmacro %}
 
-{#- Sums over pupils of a measure with one number a pupil: denominator 1 each. `rows` has academic_year, measure_id, school_key, pupil_key, number. -#}
+{#-
+  Sums over pupils of a measure with one number a pupil: denominator 1 each.
+  `rows` has academic_year, measure_id, school_key, pupil_key, number.
+-#}
 {% macro mean_measure_sums(rows) -%}
 select
     pupil.academic_year,

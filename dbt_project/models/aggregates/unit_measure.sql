@@ -133,7 +133,8 @@ estimated as (
         case
             when unit_total.n_units > 1
                 then
-                    (unit_total.num_num_ - 2 * unit_total.ratio * unit_total.num_den_ + unit_total.ratio * unit_total.ratio * unit_total.den_den_)
+                    (unit_total.num_num_ - 2 * unit_total.ratio * unit_total.num_den_
+                    + unit_total.ratio * unit_total.ratio * unit_total.den_den_)
                     / cast(unit_total.n_units - 1 as double)
                     / nullif(
                         cast(unit_total.sum_den as double) * cast(unit_total.sum_den as double)
@@ -169,4 +170,8 @@ select
     case when estimated.kind = 'proportion' then {{ wilson_bound('estimated.ratio', 'cast(estimated.denominator as double)', 'normal.quantile', '+') }} end as wilson_high,
     100 * cast(estimated.received as double) / nullif(cast(estimated.expected as double), 0) as coverage
 from estimated
-cross join (select max(quantile) as quantile from {{ ref('student_t') }} where df = (select max(df) from {{ ref('student_t') }})) as normal
+cross join (
+    select student.quantile
+    from {{ ref('student_t') }} as student
+    where student.df = (select max(every_df.df) from {{ ref('student_t') }} as every_df)
+) as normal

@@ -2,7 +2,8 @@
 {%- set limits = var('registry') -%}
 {%- set compared = var('registry')['groups'] | selectattr('gap', 'defined') | list -%}
 -- gap = comparator - group. Within-school part: the schools' own gaps, weighted by the group's pupils over the schools that have both.
--- Between: the comparator's rate where the comparators are less where the group is, about the comparator's overall rate; undecomposed: the schools with one side.
+-- Between: the comparator's rate where the comparators are less where the group is, about the comparator's overall rate;
+-- undecomposed: the schools with one side.
 -- The three add up to the gap (Oaxaca 1973, International Economic Review 14: 693-709, with the comparator's rates as the standard).
 with pair as (
     {%- for group in compared %}

@@ -47,6 +47,9 @@ select
         when expected.in_measure then expected.outcome - cast(round(expected.fixed_part, 9) as decimal(18, 9))
     end as residual,
     expected.in_measure and expected.fixed_part is not null as in_measure,
-    case when expected.in_measure and expected.fixed_part is null then 'model: no fit' else expected.exclusion_reason end as exclusion_reason
+    case
+        when expected.in_measure and expected.fixed_part is null then 'model: no fit'
+        else expected.exclusion_reason
+    end as exclusion_reason
 from expected
 inner join {{ ref('dim_school') }} as school on expected.school_key = school.school_key
