@@ -23,9 +23,9 @@ from orchestration.dbt_runner import STEPS, dbt_environment, dbt_executable, dbt
 from orchestration.fits import write_fits
 from quality.disclosure import write_pattern
 
+# RF02 is left out: the registry names columns without a table, because several models render one expression.
 RULES = (
-    "AL01,AL02,AL03,AL05,AM01,AM05,AM06,CP01,CP02,CP03,CP04,CP05,CV02,CV05,LT04,LT08,LT10,RF01,RF02,RF03,"
-    "ST01,ST02,ST03,ST08"
+    "AL01,AL02,AL03,AL05,AM01,AM05,AM06,CP01,CP02,CP03,CP04,CP05,CV02,CV05,LT04,LT08,LT10,RF01,RF03,ST01,ST02,ST03,ST08"
 )
 LINE_LENGTH = 140  # of lines without a macro call, whose arguments do not break well
 
