@@ -11,7 +11,9 @@ MARTS = ("attendance_enrolment_year", "attendance_pupil_year")
 
 
 def attendance_seconds(state: Path) -> tuple[float, list[str]]:
-    """Seconds of every model on the way from `fct_session` to the attendance marts, and the models' names.
+    """Seconds of every model on the way from the sessions to the attendance marts, and the models' names.
+
+    `fct_session` is a view over the models that hold the sessions, and the marts read those: the way begins after them.
 
     Parameters: `state`, the home's state folder, where each dbt step left its results.
     Raises: `LookupError` where the results lack the fact or the marts.
@@ -22,9 +24,12 @@ def attendance_seconds(state: Path) -> tuple[float, list[str]]:
     missing = {FACT, *MARTS} - ids.keys()
     if missing:
         raise LookupError(f"dbt's manifest has no {', '.join(sorted(missing))}")
-    after_fact = _reach(manifest["child_map"], [ids[FACT]])
+    sessions = {ids[FACT], *(name for name in manifest["parent_map"][ids[FACT]] if name in nodes)}
+    after_sessions = _reach(manifest["child_map"], sorted(sessions))
     before_marts = _reach(manifest["parent_map"], [ids[name] for name in MARTS])
-    wanted = (after_fact & before_marts & nodes.keys()) - {ids[FACT]}
+    wanted = (after_sessions & before_marts & nodes.keys()) - sessions
+    if not {ids[name] for name in MARTS} <= wanted:
+        raise LookupError(f"the attendance marts are not made from {FACT} or what it shows, so nothing can be timed")
     seconds = {
         result["unique_id"]: float(result["execution_time"])
         for path in state.rglob("run_results.json")
