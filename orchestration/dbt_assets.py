@@ -102,7 +102,10 @@ def dbt_step(manifest: Mapping[str, Any], step: int, translator: Translator) -> 
         share_parse(settings, step)
         with progress.step(f"dbt step {step} of {len(_BEFORE)}"):
             arguments = build_arguments(settings, chain.day, full_refresh=chain.full_refresh)
-            yield from dbt.cli(arguments, context=context, target_path=step_folder(settings, step)).stream()
+            events = dbt.cli(arguments, context=context, target_path=step_folder(settings, step)).stream()
+            for done, event in enumerate(events, 1):
+                progress.live(f"dbt step {step} of {len(_BEFORE)}: {done:,} models and tests done")
+                yield event
 
     return build_step
 

@@ -74,7 +74,7 @@ def write_fits(connection: duckdb.DuckDBPyConnection, registry: Registry) -> Fit
         for entry in registry.data["value_added"]
     }
     minimum_schools = int(registry.data["statistics"]["minimum_schools_for_model"])
-    z = float(norm.ppf(0.5 + registry.data["statistics"]["confidence_percent"] / 200.0))
+    z = float(registry.data["statistics"]["normal_multiplier"])
     outcomes: list[ModelOutcome] = []
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
     for year, measure_id, cells in _cells_by_model(connection):

@@ -18,25 +18,30 @@ def say(message: str) -> None:
 
 def count(done: int, total: int, name: str) -> None:
     """How far a step is, for the live line alone."""
-    LOGGER.info(f"{done:,} of {total:,}: {name}", extra={"starts": True})
+    live(f"{done:,} of {total:,}: {name}")
+
+
+def live(message: str) -> None:
+    """What a step is at, for the live line alone."""
+    LOGGER.info(message, extra={"live": True})
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
     """Announces a step, and when it has ended, how long it took."""
     started = time.monotonic()
-    LOGGER.info(name, extra={"starts": True})
+    LOGGER.info(f"{name} …", extra={"starts": True})
     yield
     LOGGER.info(f"{name}: {time.monotonic() - started:.1f} s", extra={"ends": True})
 
 
 class _Plain(logging.StreamHandler):  # type: ignore[type-arg]  # the stream's type is not ours to say
-    """`HH:MM:SS message`, one line per event; starts are left to the line that ends them."""
+    """`HH:MM:SS message`, a line when a step begins and one when it has ended."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
         self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        self.addFilter(lambda record: not getattr(record, "starts", False))
+        self.addFilter(lambda record: not getattr(record, "live", False))
 
 
 class _Live(logging.Handler):
@@ -46,13 +51,16 @@ class _Live(logging.Handler):
         super().__init__()
         from rich.console import Console
 
-        self.console = Console(stderr=True, highlight=False)
+        # The stream itself: a run sends what others write to standard error into a file.
+        self.console = Console(file=sys.stderr, highlight=False, markup=False)
         self.status = self.console.status("starting")
         self.status.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "starts", False):
-            self.status.update(record.getMessage())
+        if getattr(record, "starts", False) or getattr(record, "live", False):
+            from rich.markup import escape
+
+            self.status.update(escape(record.getMessage()))
         else:
             self.console.print(record.getMessage())
 

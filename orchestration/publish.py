@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from ingest.registry import load_registry
 from ingest.settings import Settings
 from orchestration.errors import ChainError
 from orchestration.files import fsync_folder, write_json
@@ -92,7 +93,9 @@ def publish(settings: Settings, connection: duckdb.DuckDBPyConnection, inputs: R
         "tables": tables,
         "gate": gate,
         **_lake_facts(connection),
-        "coverage_sentence": coverage_sentence(connection),
+        "coverage_sentence": coverage_sentence(
+            connection, load_registry(settings).data["coverage"]["withhold_below_percent"]
+        ),
     }
     write_json(building / MANIFEST, manifest)
     for folder in [building, *(path for path in building.rglob("*") if path.is_dir())]:
@@ -328,17 +331,45 @@ def _records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def coverage_sentence(connection: duckdb.DuckDBPyConnection) -> str:
-    """How much of what was expected arrived, per feed in the newest academic year, as one sentence."""
-    rows = connection.execute(
-        """
-        SELECT feed, max(academic_year), count(*) FILTER (WHERE status = 'ok'), count(*)
-        FROM marts.coverage
-        WHERE academic_year = (SELECT max(academic_year) FROM marts.coverage) AND expected > 0
-        GROUP BY feed ORDER BY feed
-        """
-    ).fetchall()
+def coverage_sentence(connection: duckdb.DuckDBPyConnection, enough_percent: float) -> str:
+    """How many schools sent what was expected of them, per feed in the newest academic year, as one sentence.
+
+    Parameters: `enough_percent`, the share of what was expected from which the registry lets figures be shown.
+    """
+    rows = connection.execute(_COVERAGE).fetchall()
     if not rows:
         return "No delivery was expected, so there is no coverage to report."
-    parts = [f"{feed.replace('_', ' ')} complete for {whole} of {of}" for feed, _, whole, of in rows]
-    return f"{rows[0][1]}: {', '.join(parts)} school periods."
+    parts = [
+        _of_schools(_FEEDS.get(feed, feed.replace("_", " ")), enough, schools, whole == enough, begun)
+        for _, feed, enough, whole, begun, schools in rows
+    ]
+    meaning = f" (received: at least {enough_percent:g}% of what was expected)"
+    is_needed = any(" received for " in part for part in parts)
+    return f"{rows[0][0]}: {'; '.join(parts)}{meaning if is_needed else ''}."
+
+
+_FEEDS = {"pupils": "pupil lists", "calendar": "calendars"}
+# Whoever sent no register has nothing expected of it in `coverage`, but is a school of which registers were due.
+_COVERAGE = """
+WITH school AS (
+    SELECT academic_year, feed, school_key, bool_and(status = 'ok') AS is_enough,
+           bool_and(received >= expected) AS is_whole, bool_or(received > 0) AS is_begun
+    FROM marts.coverage
+    WHERE academic_year = (SELECT max(academic_year) FROM marts.coverage)
+      AND (expected > 0 OR (feed = 'session_marks' AND expected IS NULL))
+    GROUP BY academic_year, feed, school_key
+)
+SELECT academic_year, feed, count(*) FILTER (WHERE is_enough), count(*) FILTER (WHERE is_enough AND is_whole),
+       bool_or(is_begun), count(*)
+FROM school GROUP BY academic_year, feed ORDER BY feed
+"""
+
+
+def _of_schools(name: str, enough: int, schools: int, is_whole: bool, is_begun: bool) -> str:
+    """For how many of a number of schools a feed came."""
+    if enough == 0:
+        return f"{'not enough' if is_begun else 'no'} {name} received ({schools} {'school' if schools == 1 else 'schools'})"
+    word = "complete" if is_whole else "received"
+    if enough < schools:
+        return f"{name} {word} for {enough} of {schools} schools"
+    return f"{name} {word} for {f'all {schools} schools' if schools > 1 else 'the 1 school'}"

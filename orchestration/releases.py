@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from orchestration.files import write_whole
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 BUILDING, REMOVING = ".building-", ".removing-"
+Progress = Callable[[int, int, str], None]
 _RELEASE_ID = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{12}")
 
 
@@ -87,9 +89,10 @@ def rollback(settings: Settings, release_id: str) -> None:
     set_current(settings, release_id)
 
 
-def verify(settings: Settings, release_id: str) -> list[str]:
+def verify(settings: Settings, release_id: str, progress: Progress | None = None) -> list[str]:
     """Recomputes every hash of a release.
 
+    Parameters: `progress`, called with (files done, files in all, path).
     Returns: one sentence per file that is missing, changed, or not in the manifest; empty where the release is whole.
     """
     import duckdb
@@ -100,11 +103,14 @@ def verify(settings: Settings, release_id: str) -> list[str]:
     manifest = read_manifest(settings, release_id)
     problems: list[str] = []
     listed = {MANIFEST}
+    total = sum(len(table["files"]) for tables in manifest["tables"].values() for table in tables.values())
     with duckdb.connect(":memory:", config=settings.duckdb_config() | {"temp_directory": ""}) as connection:
         for tables in manifest["tables"].values():
             for name, table in tables.items():
                 entries = [entry_of(file) for file in table["files"]]
                 for entry in entries:
+                    if progress is not None:
+                        progress(len(listed), total, entry.path)
                     listed.add(entry.path)
                     path = root / entry.path
                     if path.is_symlink() or not path.is_file():

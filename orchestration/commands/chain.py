@@ -18,7 +18,7 @@ DEMO_YEAR_END = date(2026, 7, 31)
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
-@click.command()
+@click.command(short_help="Take everything new, up to a published release.")
 @click.option(
     "--landing",
     type=click.Path(path_type=Path, file_okay=False),
@@ -66,7 +66,7 @@ def finish(ended: LastRun, json_output: bool) -> None:
         raise click.exceptions.Exit(int(ended.exit_code))
 
 
-@click.command()
+@click.command(short_help="Make the synthetic trust, run, open the dashboard.")
 @click.option("--no-dashboard", is_flag=True, help="End after the release.")
 @with_home
 def demo(home: Home, no_dashboard: bool) -> None:
@@ -154,7 +154,7 @@ def make_trust(out: Path, config: Any) -> Any:
         return write_trust(out, config)
 
 
-@click.command()
+@click.command(short_help="Judge files without loading them.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--feed", help="Judge as this feed (default: recognised by folder, header or root element).")
 @as_json

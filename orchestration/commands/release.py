@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ingest.settings import Settings
+from orchestration import progress
 from orchestration.commands.common import Home, as_json, as_table, print_json, with_home
 from orchestration.errors import ChainError, ExitCode
 from orchestration.last_run import read_last_run
@@ -16,7 +17,7 @@ from orchestration.releases import verify as verify_release
 from orchestration.writer_lock import writer_lock
 
 
-@click.command()
+@click.command(short_help="Say what is published, held and refused.")
 @as_json
 @with_home
 def status(home: Home, json_output: bool) -> None:
@@ -25,6 +26,7 @@ def status(home: Home, json_output: bool) -> None:
     if json_output:
         print_json(found)
         return
+    click.echo(f"Home: {found['home']}")
     if found["release_id"] is None:
         click.echo("Nothing is published yet; everypupil run publishes what lies in landing.")
     else:
@@ -91,7 +93,7 @@ def releases(home: Home, json_output: bool) -> None:
         click.echo("Nothing is published yet; everypupil run publishes what lies in landing.")
 
 
-@click.command()
+@click.command(short_help="Serve an earlier release again.")
 @click.argument("release_id", metavar="ID")
 @as_json
 @with_home
@@ -106,7 +108,7 @@ def rollback(home: Home, release_id: str, json_output: bool) -> None:
         click.echo(f"Release {release_id} is served.")
 
 
-@click.command()
+@click.command(short_help="Recompute every hash of a release.")
 @click.argument("release_id", metavar="[ID]", required=False)
 @as_json
 @with_home
@@ -116,7 +118,8 @@ def verify(home: Home, release_id: str | None, json_output: bool) -> None:
     wanted = release_id or current_id(settings)
     if wanted is None:
         raise ChainError(f"Nothing is published in {settings.home}; everypupil run publishes what lies in landing.")
-    problems = verify_release(settings, wanted)
+    with progress.shown(), progress.step(f"verify {wanted}"):
+        problems = verify_release(settings, wanted, progress.count)
     if json_output:
         print_json({"release_id": wanted, "whole": not problems, "problems": problems})
     elif not problems:

@@ -10,6 +10,8 @@ import click
 
 from ingest.settings import Settings
 from orchestration.commands.common import Home, with_home
+from orchestration.errors import ChainError
+from orchestration.releases import current_id
 
 LOCAL = "127.0.0.1"
 TIERS = ("public", "leaders", "pupils")
@@ -50,6 +52,8 @@ def serve_dashboard(settings: Settings, tier: str, port: int = 8501) -> None:
     from dashboard.serve import dashboard_command
     from orchestration.dbt_runner import settings_environment
 
+    if current_id(settings) is None:
+        raise ChainError(f"Nothing is published in {settings.home}; everypupil run publishes what lies in landing.")
     command, environment = dashboard_command(settings, tier, port, LOCAL)
     click.echo(f"Dashboard ({tier}): http://{LOCAL}:{port}", err=True)
     become(command, environment | settings_environment(settings))

@@ -100,7 +100,7 @@ def test_status_and_releases_speak_json(settings: Settings, published: str, caps
     code, out, _ = everypupil_says(capsys, settings, "status", "--json")
     found = json.loads(out)
     assert (code, found["release_id"], found["as_of"]) == (0, published, "2026-07-31")
-    assert found["coverage_sentence"].startswith("2025/26: session marks complete for 1 of 2")
+    assert found["coverage_sentence"] == "2025/26: session marks complete for 1 of 2 schools."
     code, out, _ = everypupil_says(capsys, settings, "releases", "--json")
     assert [(row["release_id"], row["current"]) for row in json.loads(out)] == [(published, True)]
 
@@ -195,3 +195,24 @@ def test_csv_disarms_text_that_a_spreadsheet_would_calculate() -> None:
 
 def test_a_table_is_as_wide_as_what_stands_in_it() -> None:
     assert as_table(["a", "bb"], [{"a": "long", "bb": None}]) == "a     bb\n----  --\nlong"
+
+
+def test_a_dashboard_without_a_release_says_so_and_does_not_start(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = everypupil_says(capsys, settings, "dashboard")
+    assert (code, str(settings.home) in err, "everypupil run" in err) == (1, True, True)
+
+
+def test_status_names_the_home_and_verify_says_when_it_begins(
+    settings: Settings, published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = everypupil_says(capsys, settings, "status")
+    assert out.splitlines()[0] == f"Home: {settings.home}"
+    _, _, err = everypupil_says(capsys, settings, "verify")
+    assert f"verify {published} …" in err
+
+
+def test_the_list_of_commands_cuts_no_sentence_off(capsys: pytest.CaptureFixture[str]) -> None:
+    execute(["--help"])
+    assert "..." not in capsys.readouterr().out

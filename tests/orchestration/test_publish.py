@@ -13,7 +13,7 @@ import pytest
 
 from ingest.settings import Settings
 from orchestration.errors import ChainError, WrongUse
-from orchestration.publish import publish
+from orchestration.publish import coverage_sentence, publish
 from orchestration.releases import current_id, list_releases, read_manifest, rollback, verify
 from orchestration.warehouse import open_warehouse
 from tests.orchestration.small_warehouse import GATE, add_pupil_list, build, inputs_on, settings_for
@@ -272,3 +272,35 @@ def test_a_hostile_urn_names_no_folder(settings: Settings, warehouse: duckdb.Duc
     with pytest.raises(ChainError, match="can name no folder"):
         publish(settings, warehouse, inputs_on(DAY), GATE)
     assert current_id(settings) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (
+            [("session_marks", "A", 10, 10, "ok"), ("session_marks", "B", 10, 10, "ok")],
+            "2025/26: session marks complete for all 2 schools.",
+        ),
+        (
+            [("session_marks", "A", 1000, 998, "ok"), ("session_marks", "B", None, 0, "x")],
+            "2025/26: session marks received for 1 of 2 schools (received: at least 50% of what was expected).",
+        ),
+        (
+            [("calendar", "A", 1, 0, "x"), ("calendar", "B", 1, 0, "x"), ("pupils", "A", 1, 1, "ok")],
+            "2025/26: no calendars received (2 schools); pupil lists complete for the 1 school.",
+        ),
+        ([("calendar", "A", 4, 1, "u")], "2025/26: not enough calendars received (1 school)."),
+        ([], "No delivery was expected, so there is no coverage to report."),
+    ],
+    ids=["all", "a school without registers", "none", "too little", "nothing expected"],
+)
+def test_the_coverage_sentence_counts_schools(rows: list[tuple[object, ...]], sentence: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA marts")
+        connection.execute(
+            "CREATE TABLE marts.coverage (academic_year VARCHAR, period VARCHAR, feed VARCHAR, school_key VARCHAR, "
+            "expected BIGINT, received BIGINT, status VARCHAR)"
+        )
+        for row in rows:
+            connection.execute("INSERT INTO marts.coverage VALUES ('2025/26', 'YTD', ?, ?, ?, ?, ?)", list(row))
+        assert coverage_sentence(connection, 50) == sentence
