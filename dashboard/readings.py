@@ -86,19 +86,18 @@ def gap_sentence(row: Mapping[Any, Any], group: str, comparator: str, measure: s
 
 
 def progress_sums(
-    row: dict[str, Any], var_school: float, var_pupil: float, confidence_percent: float
+    row: dict[str, Any], var_school: float, var_pupil: float, z: float
 ) -> dict[str, float]:
     """A school's progress worked out again from its n, its raw mean and the two variances.
 
     Parameters: `row`, with n and raw_mean (in SD); `var_school`, `var_pupil`, the model's variances (SD²);
-    `confidence_percent`.
+    `z`, the multiplier of a standard error in an interval (the registry's `normal_multiplier`).
     Returns: z, sigma_e, half_width, raw_low, raw_high, reliability, shrunken, shrunken_se, shrunken_low,
     shrunken_high, probability_above.
     Source: Goldstein (2011), Multilevel Statistical Models, 4th ed., ch. 2 (the shrinkage factor nσu²/(nσu² + σe²);
     the estimate's variance σu²(1 − factor)).
     """
     n, raw = float(row["n"]), float(row["raw_mean"])
-    z = NormalDist().inv_cdf(0.5 + confidence_percent / 200)
     sigma_e = math.sqrt(var_pupil)
     half = z * sigma_e / math.sqrt(n)
     reliability = n * var_school / (n * var_school + var_pupil)

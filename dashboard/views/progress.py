@@ -132,7 +132,7 @@ def _one_school(context: Context, measure_id: str, frame: pd.DataFrame, models: 
     model = fitted[-1]
     var_school, var_pupil = float(model["var_school"]), float(model["var_pupil"])
     sums = readings.progress_sums(
-        row, var_school, var_pupil, float(context.registry.data["statistics"]["confidence_percent"])
+        row, var_school, var_pupil, float(context.registry.data["statistics"]["normal_multiplier"])
     )
     n, raw = int(row["n"]), float(row["raw_mean"])
     f = wording.number

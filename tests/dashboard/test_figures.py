@@ -138,7 +138,7 @@ def test_a_gap_is_told_with_both_ns_its_interval_and_its_effect_size() -> None:
 
 def test_progress_worked_out_by_hand_is_the_textbooks() -> None:
     # n = 73, raw mean 0.5, variances 0.0920 and 0.5659: 73 x 0.092 / (73 x 0.092 + 0.5659) = 6.716 / 7.2819
-    sums = readings.progress_sums({"n": 73, "raw_mean": 0.5}, 0.0920, 0.5659, 95)
+    sums = readings.progress_sums({"n": 73, "raw_mean": 0.5}, 0.0920, 0.5659, 1.96)
     assert sums["reliability"] == pytest.approx(6.716 / 7.2819)
     assert sums["shrunken"] == pytest.approx(0.5 * 6.716 / 7.2819)
     assert sums["half_width"] == pytest.approx(1.96 * math.sqrt(0.5659 / 73), abs=1e-5)

@@ -81,12 +81,12 @@ def test_intervals_follow_from_the_stored_variances_and_counts(connection: duckd
     assert (outcome.measure_id, outcome.status, outcome.n_schools) == (MEASURE, "ok", 12)
     wrong, n_schools = connection.execute(
         """select count(*) filter (
-              abs(raw_ci_high - raw_mean - 1.959963985 * sqrt(var_pupil / n)) > 1e-7
-              or abs(raw_mean - raw_ci_low - 1.959963985 * sqrt(var_pupil / n)) > 1e-7
+              abs(raw_ci_high - raw_mean - 1.96 * sqrt(var_pupil / n)) > 1e-7
+              or abs(raw_mean - raw_ci_low - 1.96 * sqrt(var_pupil / n)) > 1e-7
               or abs(reliability - n * var_school / (n * var_school + var_pupil)) > 1e-7
               or abs(shrunken - reliability * raw_mean) > 1e-7
               or abs(shrunken_se - sqrt(var_school * (1 - reliability))) > 1e-7
-              or abs(shrunken_ci_high - shrunken - 1.959963985 * shrunken_se) > 1e-7
+              or abs(shrunken_ci_high - shrunken - 1.96 * shrunken_se) > 1e-7
               or (probability_above > 0.5) != (shrunken > 0)), count(*)
         from fits.progress_school join fits.progress_model using (academic_year, measure_id)"""
     ).fetchall()[0]
