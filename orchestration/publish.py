@@ -368,7 +368,8 @@ FROM school GROUP BY academic_year, feed ORDER BY feed
 def _of_schools(name: str, enough: int, schools: int, is_whole: bool, is_begun: bool) -> str:
     """For how many of a number of schools a feed came."""
     if enough == 0:
-        return f"{'not enough' if is_begun else 'no'} {name} received ({schools} {'school' if schools == 1 else 'schools'})"
+        of = f"{schools} {'school' if schools == 1 else 'schools'}"
+        return f"{'not enough' if is_begun else 'no'} {name} received ({of})"
     word = "complete" if is_whole else "received"
     if enough < schools:
         return f"{name} {word} for {enough} of {schools} schools"
