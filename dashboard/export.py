@@ -10,6 +10,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dashboard import queries, wording
+from dashboard import queries, readings, wording
 from dashboard.access import AccessError, Grant, connect_as, grant_of
+from dashboard.pack import SCOPE, Names, headline_gaps, headlines, of_a_meeting, top_level
 from dashboard.reader import Release, ReleaseError
 from dashboard.workbook import SHORTHAND_LINE, Sheet, write_workbook
 from ingest.registry import Registry, load_registry
@@ -53,8 +55,8 @@ def export_table(
 
     Parameters: `name`, a table of the role's tier (`measure_value`, `exports.gap`, `marts.progress_pupil`),
     `school_pack` or `trust_pack`; `role`, as in `access.grant_of`; `unit`, the URN of one school or None;
-    `file_format`, xlsx, csv or parquet; `out`, the file, or a folder in which the file gets its name; `release_id`,
-    default the release in force.
+    `file_format`, xlsx, csv or parquet; `out`, the file, or a folder, also one
+    to be made, in which the file gets its name; `release_id`, default the release in force.
     Returns: the file written.
     Raises: `ExportError` for an unknown name, format or unit, `AccessError` for a role, `ReleaseError` for a release.
     """
@@ -72,7 +74,7 @@ def export_table(
     if unit is not None and grant.urns is not None and unit not in grant.urns:
         raise AccessError("This role may take away its own school's figures only; give that school's URN as the unit.")
     target = Path(out)
-    if target.is_dir():
+    if target.is_dir() or (not target.suffix and not target.exists()):
         target = target / f"{'-'.join(part for part in (name.replace('.', '_'), unit) if part)}.{file_format}"
     release = connect_as(settings, role, release_id)
     try:
@@ -107,9 +109,11 @@ def export_bytes(
     title = (
         f"{view.split('.')[1].replace('_', ' ').capitalize()}{'' if school is None else ', ' + school['school_name']}"
     )
-    units = _units(release)
-    sheet = _sheet(view.split(".")[1][:31], title, [_period_line(release)], frame, units, wording.label)
-    return _book(release, registry, title, [sheet], {})
+    names = _known_names(settings, release)
+    sheet = _sheet(
+        view.split(".")[1][:31], title, [_period_line(release)], names.beside(frame), names.units, wording.label
+    )
+    return _book(release, registry, title, [sheet], {}, [])
 
 
 def _names(release: Release) -> list[str]:
@@ -126,11 +130,6 @@ def _school(release: Release, unit: str) -> dict[str, Any]:
     return {str(key): value for key, value in frame.iloc[0].to_dict().items()}
 
 
-def _units(release: Release) -> dict[str, str]:
-    frame = queries.measures(release)
-    return dict(zip(frame["measure_id"], frame["unit"], strict=True))
-
-
 # Packs
 
 
@@ -142,58 +141,17 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
         raise ExportError("A school pack is about one school: give its URN as the unit.")
     if name == "trust_pack" and school is not None:
         raise ExportError("A trust pack is about every school: leave the unit out, or export school_pack.")
-    known = queries.schools(release)
-    names = dict(zip(known["school_key"], known["school_name"], strict=True)) | dict(
-        zip(known["urn"], known["school_name"], strict=True)
-    )
-    measures = queries.measures(release)
-    measure_names = dict(zip(measures["measure_id"], measures["name"], strict=True))
+    names = _known_names(settings, release)
+    units = names.units
+    top = "school"
 
     def rows_of(table: str) -> pd.DataFrame:
         view = queries.source(release, table)
         return queries.whole_table(release, view) if school is None else queries.table_of_school(release, view, school)
 
-    authorities = dict(zip(known["la_code"], known["la_name"], strict=True))
-
-    def place(code: str, level: str) -> str:
-        if level == "la":
-            return f"Local authority: {authorities.get(code, code)}"
-        return "All schools of the trust" if level == "trust" else str(names.get(code, code))
-
-    def worded(frame: pd.DataFrame) -> pd.DataFrame:
-        """Names in the place of codes; schools in the order of their names, never of their figures."""
-        frame = frame.copy()
-        for key in ("unit_code", "school_key"):
-            if key in frame:
-                levels = frame["level"] if "level" in frame else ["school"] * len(frame)
-                pairs = list(zip(frame[key], levels, strict=True))
-                frame.insert(0, "school_name", [place(str(code), str(level)) for code, level in pairs])
-        if "measure_id" in frame:
-            frame.insert(1, "measure_name", [measure_names.get(measure, measure) for measure in frame["measure_id"]])
-        if "group_value" in frame:
-            pairs = list(zip(frame["group_dimension"], frame["group_value"], strict=True))
-            frame["group_name"] = [wording.group_name(registry, dimension, value) for dimension, value in pairs]
-            if "comparator" in frame:
-                frame["comparator"] = [
-                    wording.group_name(registry, pair[0], value)
-                    for pair, value in zip(pairs, frame["comparator"], strict=True)
-                ]
-            frame["group_dimension"] = [wording.dimension_name(registry, dimension) for dimension, _ in pairs]
-        if "period" in frame:
-            frame["period"] = [wording.period_name(period) for period in frame["period"]]
-        if "feed" in frame:
-            frame["feed"] = [wording.label(str(feed)) for feed in frame["feed"]]
-        if "measure_id" in frame:
-            frame["unit"] = [units.get(measure, "") for measure in frame["measure_id"]]
-        order = [
-            c
-            for c in ("measure_name", "academic_year", "period", "group_dimension", "school_name", "group_name")
-            if c in frame
-        ]
-        return frame.sort_values(order, kind="stable")
-
-    units = _units(release)
-    values = rows_of("measure_value")
+    values, gaps = rows_of("measure_value"), rows_of("gap")
+    if school is None:
+        top = top_level(values)
     topics = [wording.topic_of(registry, measure) for measure in values["measure_id"]]
     of_topic: Callable[[str], pd.DataFrame] = lambda topic: values[[found == topic for found in topics]]  # noqa: E731 - a filter
     value_columns = [
@@ -255,22 +213,94 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
         ("Attainment", "Attainment", of_topic("attainment"), value_columns),
         ("Progress by group", "Progress by group of pupils", of_topic("progress"), value_columns),
         ("Progress", "Progress by school: value added", rows_of("progress_school"), progress_columns),
-        ("Gaps", "Gaps between groups of pupils", rows_of("gap"), gap_columns),
+        ("Gaps", "Gaps between groups of pupils", gaps, gap_columns),
         ("Coverage", "Coverage: what was expected and what was received", rows_of("coverage"), coverage_columns),
     ]
     whom = "every school" if school is None else str(school["school_name"])
+    heading: Callable[[str], str] = lambda column: (  # noqa: E731 - one word differs
+        "School or area" if school is None and column == "school_name" else wording.label(column)
+    )
     sheets, absent = [], {}
     for sheet_name, title, frame, columns in parts:
         if frame.empty:
             absent[sheet_name] = f"{title}: no data in this release."
             continue
-        shown = worded(frame)
-        information = [
-            _period_line(release),
-            "95% interval: of 100 such intervals, about 95 hold the true figure of pupils like these.",
-        ]
-        sheets.append(_sheet(sheet_name, f"{title}, {whom}", information, shown, units, wording.label, columns))
-    return _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent)
+        shown = names.worded(of_a_meeting(frame, whole_trust=school is None))
+        information = [_period_line(release), _INTERVAL_LINE]
+        sheets.append(_sheet(sheet_name, f"{title}, {whom}", information, shown, units, heading, columns))
+    summaries = _summaries(release, names, headlines(values, top), headline_gaps(gaps, top), whom, heading)
+    return _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent, summaries)
+
+
+_INTERVAL_LINE = "95% interval: of 100 such intervals, about 95 hold the true figure of pupils like these."
+_SUMMARY = [
+    "measure_name",
+    "academic_year",
+    "n",
+    "value",
+    "unit",
+    "ci_low",
+    "ci_high",
+    "value_before",
+    "against_before",
+    "status_words",
+]
+_SUMMARY_OF_GAPS = [
+    "measure_name",
+    "academic_year",
+    "group_name",
+    "n_group",
+    "comparator",
+    "n_comparator",
+    "gap",
+    "unit",
+    "ci_low",
+    "ci_high",
+    "effect_size",
+    "gap_reading",
+    "status_words",
+]
+
+
+def _summaries(
+    release: Release,
+    names: Names,
+    figures: pd.DataFrame,
+    gaps: pd.DataFrame,
+    whom: str,
+    heading: Callable[[str], str],
+) -> list[Sheet]:
+    """The sheets that a meeting starts from: the headline figures, and the gaps of disadvantage and sex."""
+    similar = "Similar: the two intervals overlap, so the figures are not clearly apart."
+    sheets = []
+    for name, title, frame, columns, line in (
+        ("Summary", f"Summary: year to date, all pupils, {whom}", figures, _SUMMARY, similar),
+        (
+            "Summary of gaps",
+            f"Summary of gaps: year to date, {whom}",
+            gaps,
+            _SUMMARY_OF_GAPS,
+            "Gap: the figure of those compared with, less that of the group.",
+        ),
+    ):
+        if frame.empty:
+            continue
+        units = names.units
+        shown = names.worded(frame)
+        if name == "Summary of gaps":
+            shown = shown.assign(unit=[readings.unit_words(unit) for unit in shown["unit"]])
+        places = ["school_name"] if shown["unit_code"].nunique() > 1 else []
+        years = sorted(set(shown["academic_year"]))
+        title = f"{title}, {years[0]}" if len(years) == 1 else title
+        kept = [column for column in columns if column != "academic_year" or len(years) > 1]
+        information = [_period_line(release), _INTERVAL_LINE, line]
+        sheet = _sheet(name, title, information, shown, units, heading, [*places, *kept])
+        sheets.append(replace(sheet, widest=20))
+    return sheets
+
+
+def _known_names(settings: Settings, release: Release) -> Names:
+    return Names(load_registry(settings), queries.schools(release), queries.measures(release))
 
 
 def _period_line(release: Release) -> str:
@@ -322,7 +352,8 @@ def _status(record: dict[str, Any]) -> str | None:
 
 def _excel_cell(column: str, record: dict[str, Any]) -> Any:
     value = record[column]
-    letter = wording.status_of(column, value, _status(record))
+    status = str(record["status_before"]) if column == "value_before" else _status(record)
+    letter = wording.status_of(column, value, status)
     if letter is not None:
         return f"[{letter}]"
     if column == "status":
@@ -346,7 +377,14 @@ def _places(column: str, record: dict[str, Any], units: dict[str, str]) -> int |
     )
 
 
-def _book(release: Release, registry: Registry, title: str, sheets: list[Sheet], absent: dict[str, str]) -> bytes:
+def _book(
+    release: Release,
+    registry: Registry,
+    title: str,
+    sheets: list[Sheet],
+    absent: dict[str, str],
+    summaries: list[Sheet],
+) -> bytes:
     manifest = release.manifest
     definitions = queries.measures(release)
     sheets = [
@@ -378,9 +416,12 @@ def _book(release: Release, registry: Registry, title: str, sheets: list[Sheet],
         "Gap is the comparator's value less the group's value.",
         f"Figures of fewer pupils than the limits ({_limits(registry)}) are hidden.",
         "Figures from which a hidden one could be worked out are hidden too.",
+        *([SCOPE] if summaries else []),
     ]
     with tempfile.TemporaryDirectory() as folder:
-        path = write_workbook(Path(folder) / "workbook.xlsx", title, cover, notes, sheets, _moment(published))
+        path = write_workbook(
+            Path(folder) / "workbook.xlsx", title, cover, notes, sheets, _moment(published), summaries
+        )
         return path.read_bytes()
 
 

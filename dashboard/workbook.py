@@ -37,7 +37,8 @@ class Sheet:
 
     Parameters: `name`, unique, at most 31 characters; `title`, for cell A1; `information`, lines between title and
     table; `columns`, unique headings; `rows`, cells as text, numbers, dates or booleans, none of them None; `places`,
-    per row and column the decimals to show (None: text or whole number).
+    per row and column the decimals to show (None: text or whole number); `widest`, characters in a line
+    of text before it wraps.
     """
 
     name: str
@@ -46,15 +47,23 @@ class Sheet:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     places: Sequence[Sequence[int | None]] = field(default_factory=list)
+    widest: int = 34
 
 
 def write_workbook(
-    path: Path, title: str, cover: Sequence[str], notes: Sequence[str], sheets: Sequence[Sheet], made: dt.datetime
+    path: Path,
+    title: str,
+    cover: Sequence[str],
+    notes: Sequence[str],
+    sheets: Sequence[Sheet],
+    made: dt.datetime,
+    summaries: Sequence[Sheet] = (),
 ) -> Path:
     """Writes a workbook, whole or not at all.
 
     Parameters: `title`, of the document and of the cover; `cover`, lines of the cover; `notes`, one note each;
-    `sheets`, the tables; `made`, the moment stored as its creation, so that the same release gives the same bytes.
+    `sheets`, the tables; `made`, the moment stored as its creation, so that the same release gives the same bytes;
+    `summaries`, tables that stand right after the cover.
     Raises: `WorkbookError` for a table without rows, with blanks, with repeated headings, or too long for a sheet.
     """
     note_sheet = Sheet(
@@ -69,9 +78,9 @@ def write_workbook(
         "Contents",
         ["This sheet has one table. Each name leads to its sheet."],
         ["Sheet", "What it holds"],
-        [(sheet.name, sheet.title) for sheet in [note_sheet, *sheets]],
+        [(sheet.name, sheet.title) for sheet in [*summaries, note_sheet, *sheets]],
     )
-    for sheet in [*sheets, note_sheet]:
+    for sheet in [*summaries, *sheets, note_sheet]:
         _check(sheet)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft_name = tempfile.mkstemp(dir=path.parent, suffix=".xlsx.tmp")
@@ -88,7 +97,7 @@ def write_workbook(
             book.set_properties({"title": title, "author": "Everypupil", "created": made})
             formats = _Formats(book)
             _write_cover(book, formats, title, cover)
-            for number, sheet in enumerate([contents, note_sheet, *sheets], 1):
+            for number, sheet in enumerate([*summaries, contents, note_sheet, *sheets], 1):
                 _write_sheet(book, formats, sheet, number, link=sheet is contents)
         _set_language(draft)
         draft.chmod(0o644)
@@ -105,6 +114,13 @@ class _Formats:
         self.book = book
         self.title = book.add_format({"bold": True, "font_size": 16})
         self.header = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
+        self.header_right = book.add_format(
+            {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1, "align": "right"}
+        )
+        self.header_apart = book.add_format(
+            {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1, "indent": 1}
+        )
+        self.text_apart = book.add_format({"text_wrap": True, "valign": "top", "indent": 1})
         self.text = book.add_format({"text_wrap": True, "valign": "top"})
         self.date = book.add_format({"num_format": "d mmmm yyyy", "valign": "top", "align": "left"})
         self.link = book.add_format({"font_color": "#12436D", "underline": 1, "valign": "top"})
@@ -154,6 +170,12 @@ def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, lin
     top = 1 + len(sheet.information)
     columns = range(len(sheet.columns))
     numeric = [any(isinstance(row[column], int | float) for row in sheet.rows) for column in columns]
+    # Text after a column of numbers stands a little apart from them.
+    apart = [column > 0 and numeric[column - 1] and not numeric[column] for column in columns]
+    headers = [
+        formats.header_right if numeric[column] else formats.header_apart if apart[column] else formats.header
+        for column in columns
+    ]
     page.add_table(
         top,
         0,
@@ -164,7 +186,10 @@ def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, lin
             "autofilter": False,
             "banded_rows": False,
             "style": None,
-            "columns": [{"header": heading, "header_format": formats.header} for heading in sheet.columns],
+            "columns": [
+                {"header": heading, "header_format": header}
+                for heading, header in zip(sheet.columns, headers, strict=True)
+            ],
         },
     )
     for offset, row in enumerate(sheet.rows):
@@ -181,11 +206,11 @@ def _write_sheet(book: Any, formats: _Formats, sheet: Sheet, number: int, *, lin
                 page.write_datetime(*at, cell, formats.date)
             else:
                 text = str(cell)
-                page.write_string(
-                    *at, text, formats.right if numeric[column] and _SHORTHAND.fullmatch(text) else formats.text
-                )
+                is_shorthand = numeric[column] and _SHORTHAND.fullmatch(text)
+                words = formats.text_apart if apart[column] else formats.text
+                page.write_string(*at, text, formats.right if is_shorthand else words)
     widths = [
-        _width(heading, [row[column] for row in sheet.rows[:500]], sheet.places, column)
+        _width(heading, [row[column] for row in sheet.rows[:500]], sheet.places, column, sheet.widest)
         for column, heading in enumerate(sheet.columns)
     ]
     for column, width in enumerate(widths):
@@ -216,8 +241,10 @@ def _lines(cell: Any, width: float) -> int:
     return lines
 
 
-def _width(heading: str, cells: Sequence[Any], places: Sequence[Sequence[int | None]], column: int) -> float:
-    """Characters wide: the longest word of the heading, most of the content, between 11 and 42 (75 for notes).
+def _width(
+    heading: str, cells: Sequence[Any], places: Sequence[Sequence[int | None]], column: int, widest: int
+) -> float:
+    """Characters wide: the longest word of the heading, most of the content, at most `widest` (60 for notes).
     Type of 12 points is wider than the unit of width.
     """
     words = max(len(word) for word in heading.split()) + 2
@@ -229,7 +256,7 @@ def _width(heading: str, cells: Sequence[Any], places: Sequence[Sequence[int | N
             content = max(content, 18)
         else:
             content = max(content, len(str(cell)))
-    return 1.25 * min(max(words, content + 1, 9), 60 if heading in ("Text", "What it holds") else 34)
+    return 1.25 * min(max(words, content + 1, 9), 60 if heading in ("Text", "What it holds") else widest)
 
 
 def _set_language(path: Path) -> None:

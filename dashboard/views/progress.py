@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from typing import Any
 
 import pandas as pd
@@ -176,7 +177,7 @@ def _one_school(context: Context, measure_id: str, frame: pd.DataFrame, models: 
     else:
         paragraph(
             f"These sums agree with the release's figures for {names[chosen]} to three decimals (model fitted by "
-            f"{model['method']})."
+            f"{_method(model['method'])})."
         )
 
 
@@ -193,7 +194,7 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
             rows.append(
                 {
                     "term": term.replace("_", " "),
-                    "method": model["method"],
+                    "method": _method(model["method"]),
                     "estimate": estimate["estimate"],
                     "standard_error": estimate["standard_error"],
                     "status": status,
@@ -209,7 +210,7 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
             rows.append(
                 {
                     "term": words,
-                    "method": model["method"],
+                    "method": _method(model["method"]),
                     "estimate": model[term],
                     "standard_error": None,
                     "status": status,
@@ -228,7 +229,9 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
     figure(
         key=f"model_{measure_id}",
         title=title_of(f"The model: {n_pupils} pupils in {n_schools} schools"),
-        takeaway="Pupils in schools, a random intercept for each school. Every school counts in the fit; limits "
+        takeaway="Pupils in schools, a random intercept for each school. "
+        "Restricted maximum likelihood estimates the variances as what is left once the coefficients are "
+        "allowed for. Every school counts in the fit; limits "
         "govern only what is shown.",
         alt_text="A table of the model's coefficients and variances.",
         caption=context.caption(measure_id, "all schools in the model", year),
@@ -237,4 +240,17 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
 
 
 def _decimal(value: Any) -> str:
-    return wording.STATUS_WORDS["x"] if wording.missing(value) else wording.number(float(value), 5)
+    """Three significant digits, and at least one decimal."""
+    if wording.missing(value):
+        return wording.STATUS_WORDS["x"]
+    size = abs(float(value))
+    places = 3 if size == 0 else min(max(2 - math.floor(math.log10(size)), 1), 6)
+    return wording.number(float(value), places)
+
+
+_METHODS = {"REML": "restricted maximum likelihood (REML)", "ML": "maximum likelihood (ML)"}
+
+
+def _method(method: str) -> str:
+    """The method of a model's fit in words."""
+    return _METHODS.get(method, method)

@@ -83,8 +83,8 @@ def export(home: Home, name: str, role: str, unit: str | None, form: str, out: P
     from dashboard.export import export_table
 
     with _wrong_use():
-        existed = {folder for folder in out.absolute().parents if folder.is_dir()}
+        existed = {folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir()}
         written = export_table(home.settings(), name, role, unit, form, out)
-    if written.absolute().parent not in existed | {out.absolute()}:
+    if written.absolute().parent not in existed:
         click.echo(f"Made the folder {written.parent}.")
     click.echo(f"Wrote {written}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dashboard.serve import dashboard_command
-from ingest.settings import Settings
+from ingest.settings import Settings, load_settings
 from tests.dashboard.release_fixture import build_release
 
 START_SECONDS = 60
@@ -76,6 +77,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The leaders' tier of the fixture release."""
     folder = tmp_path_factory.mktemp("served")
     with serve(build_release(folder / "home"), "leaders", folder / "log.txt") as dashboard:
+        yield dashboard
+
+
+@pytest.fixture(scope="session")
+def pictured(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """What pictures are taken of: the leaders' tier of the home that EVERYPUPIL_SCREENSHOTS names, else the fixture's."""
+    home = Path(os.environ.get("EVERYPUPIL_SCREENSHOTS", ""))
+    if not (home / "releases").is_dir():
+        yield served
+        return
+    with serve(load_settings(home), "leaders", tmp_path_factory.mktemp("pictured") / "log.txt") as dashboard:
         yield dashboard
 
 

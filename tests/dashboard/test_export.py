@@ -40,7 +40,8 @@ def book(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> 
 
 def test_a_workbook_is_marked_up_as_the_analysis_function_asks(book: Path) -> None:
     content = openpyxl.load_workbook(book)
-    assert content.sheetnames[:3] == ["Cover", "Contents", "Notes"]
+    summaries = ["Summary", "Summary of gaps"] if "Attendance" in content.sheetnames else []
+    assert content.sheetnames[: 3 + len(summaries)] == ["Cover", *summaries, "Contents", "Notes"]
     assert "Definitions" in content.sheetnames
     table_names = []
     for sheet in content:
@@ -105,7 +106,7 @@ def test_the_workbook_equals_the_release_cell_for_cell(settings: Settings, tmp_p
     with open_as(settings, "leaders") as release:
         found = release.frame(
             "SELECT value FROM exports.measure_value WHERE unit_code = ? AND status = 'ok' AND measure_id LIKE "
-            "'%_rate'",
+            "'%_rate' AND (group_dimension = 'all' OR academic_year = '2025/26')",
             ["100001"],
         )
     shown = frame[frame["Status"] == "shown"]["Value"].astype(float)
@@ -223,3 +224,69 @@ def test_a_sheet_that_breaks_the_rules_is_not_written(
     with pytest.raises(WorkbookError):
         write_workbook(tmp_path / "b.xlsx", "T", ["c"], ["n"], [sheet], dt.datetime(2026, 1, 1))
     assert list(tmp_path.iterdir()) == []
+
+
+def rows_of(path: Path, sheet: str) -> list[dict[str, object]]:
+    """The table of a sheet, by heading."""
+    rows = list(openpyxl.load_workbook(path)[sheet].iter_rows(values_only=True))
+    head = next(i for i, row in enumerate(rows) if all(cell is not None for cell in row) and len(row) > 1)
+    return [dict(zip(map(str, rows[head]), row, strict=True)) for row in rows[head + 1 :]]
+
+
+def test_a_summary_starts_with_last_year_beside_this_year_and_equals_the_release(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = export_table(settings, "school_pack", "leaders", "100001", "xlsx", tmp_path / "b.xlsx")
+    found = {row["Measure"]: row for row in rows_of(path, "Summary")}
+    with open_as(settings, "leaders") as release:
+        wanted = release.rows(
+            "SELECT name, academic_year, value, n, v.status FROM exports.measure_value v JOIN exports.measure "
+            "USING (measure_id) WHERE unit_code = ? AND group_dimension = 'all'",
+            ["100001"],
+        )
+    assert len(found) * 2 == len(wanted) > 0
+    for row in wanted:
+        column = "Value" if row["academic_year"] == "2025/26" else "Value, year before"
+        assert row["status"] == "ok"
+        assert found[row["name"]][column] == pytest.approx(row["value"])
+    assert {row["Status"] for row in found.values()} == {"shown"}
+    assert {row["Compared with the year before"] for row in found.values()} <= {
+        "similar",
+        "above",
+        "below",
+        "cannot tell",
+    }
+
+
+def test_a_summary_of_gaps_names_both_groups_with_both_numbers(settings: Settings, tmp_path: Path) -> None:
+    rows = rows_of(
+        export_table(settings, "trust_pack", "leaders", None, "xlsx", tmp_path / "b.xlsx"), "Summary of gaps"
+    )
+    assert {(row["Group"], row["Compared with"]) for row in rows} == {
+        ("Disadvantaged", "Not known to be disadvantaged"),
+        ("Boys", "Girls"),
+    }
+    for row in rows:
+        assert isinstance(row["Pupils in the group (n)"], int)
+        assert isinstance(row["Pupils compared with (n)"], int)
+        assert isinstance(row["Effect size (gap in standard deviations)"], float)
+
+
+def test_a_summary_of_hidden_figures_says_so_in_words(settings: Settings, tmp_path: Path) -> None:
+    rows = rows_of(export_table(settings, "school_pack", "public", "100003", "xlsx", tmp_path / "b.xlsx"), "Summary")
+    hidden = [row for row in rows if row["Status"] != "shown"]
+    assert hidden
+    assert all(str(row["Value"]) in ("[c]", "[x]", "[u]") for row in hidden)
+    assert all(str(row["Value"])[1:-1] in str(row["Status"]) for row in hidden)
+
+
+def test_an_exported_table_has_names_beside_its_keys(settings: Settings, tmp_path: Path) -> None:
+    rows = rows_of(export_table(settings, "gap", "leaders", None, "xlsx", tmp_path / "new"), "gap")
+    assert (tmp_path / "new" / "gap.xlsx").is_file()
+    first = next(row for row in rows if row["Unit code"] == "100001" and row["Group value"] == "M")
+    assert (first["School"], first["Group"], first["Compared with, name"], first["Period, name"]) == (
+        "Ashgrove Primary School",
+        "Boys",
+        "Girls",
+        "Year to date",
+    )
