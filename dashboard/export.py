@@ -295,7 +295,7 @@ def _summaries(
         kept = [column for column in columns if column != "academic_year" or len(years) > 1]
         information = [_period_line(release), _INTERVAL_LINE, line]
         sheet = _sheet(name, title, information, shown, units, heading, [*places, *kept])
-        sheets.append(replace(sheet, widest=20))
+        sheets.append(replace(sheet, widest=24))
     return sheets
 
 

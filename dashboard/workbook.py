@@ -118,9 +118,9 @@ class _Formats:
             {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1, "align": "right"}
         )
         self.header_apart = book.add_format(
-            {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1, "indent": 1}
+            {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1, "align": "left", "indent": 1}
         )
-        self.text_apart = book.add_format({"text_wrap": True, "valign": "top", "indent": 1})
+        self.text_apart = book.add_format({"text_wrap": True, "valign": "top", "align": "left", "indent": 1})
         self.text = book.add_format({"text_wrap": True, "valign": "top"})
         self.date = book.add_format({"num_format": "d mmmm yyyy", "valign": "top", "align": "left"})
         self.link = book.add_format({"font_color": "#12436D", "underline": 1, "valign": "top"})

@@ -230,8 +230,8 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
         key=f"model_{measure_id}",
         title=title_of(f"The model: {n_pupils} pupils in {n_schools} schools"),
         takeaway="Pupils in schools, a random intercept for each school. "
-        "Restricted maximum likelihood estimates the variances as what is left once the coefficients are "
-        "allowed for. Every school counts in the fit; limits "
+        "Restricted maximum likelihood estimates the variances, allowing for the coefficients being estimates too. "
+        "Every school counts in the fit; limits "
         "govern only what is shown.",
         alt_text="A table of the model's coefficients and variances.",
         caption=context.caption(measure_id, "all schools in the model", year),

@@ -82,7 +82,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def pictured(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """What pictures are taken of: the leaders' tier of the home that EVERYPUPIL_SCREENSHOTS names, else the fixture's."""
+    """What pictures are taken of: the leaders' tier of the home in EVERYPUPIL_SCREENSHOTS, else the fixture's."""
     home = Path(os.environ.get("EVERYPUPIL_SCREENSHOTS", ""))
     if not (home / "releases").is_dir():
         yield served
