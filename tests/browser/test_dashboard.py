@@ -169,7 +169,7 @@ def _foreign(dashboard: Served) -> list[str]:
 
 
 def _picture(page: Page, name: str) -> int:
-    """Takes a picture of the whole page, kept in docs/screenshots where EVERYPUPIL_SCREENSHOTS is set (1, or a home)."""
+    """Takes a picture of the whole page, kept in docs/screenshots where EVERYPUPIL_SCREENSHOTS is set (1 or a home)."""
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": 1280, "height": min(max(700, height), 2400)})
     settle(page)
