@@ -85,9 +85,7 @@ def gap_sentence(row: Mapping[Any, Any], group: str, comparator: str, measure: s
     )
 
 
-def progress_sums(
-    row: dict[str, Any], var_school: float, var_pupil: float, z: float
-) -> dict[str, float]:
+def progress_sums(row: dict[str, Any], var_school: float, var_pupil: float, z: float) -> dict[str, float]:
     """A school's progress worked out again from its n, its raw mean and the two variances.
 
     Parameters: `row`, with n and raw_mean (in SD); `var_school`, `var_pupil`, the model's variances (SD²);
