@@ -15,7 +15,8 @@ pytestmark = pytest.mark.chain
 # Written from the statutory categories, not from the project's seed: what counts as attended, what is possible at all.
 FIVE_LINES = r"""
 with arrived as (select *, split_part(filename, '/', -2) as laestab,
-    regexp_extract(filename, '_(\d{8}T\d{6})', 1) as sent from read_csv('LANDING/session_marks/*/*.csv', all_varchar = true, filename = true, union_by_name = true)),
+    regexp_extract(filename, '_(\d{8}T\d{6})', 1) as sent
+    from read_csv('LANDING/session_marks/*/*.csv', all_varchar = true, filename = true, union_by_name = true)),
 newest as (select laestab, upn, date, session, arg_max(trim(mark), sent) as mark from arrived group by all)
 select laestab, count_if(mark in ('/', '\', 'L', 'B', 'J', 'K', 'P', 'V', 'W')) as attended,
     count_if(mark not in ('', '-', '*', 'D', 'Q', 'X', 'Z', '#') and mark not like 'Y%') as possible
