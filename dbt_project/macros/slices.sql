@@ -27,19 +27,18 @@
     from {{ ref('int_slice_fingerprint') }};
 {% endmacro %}
 
-{#- The slices that a model must rebuild: a list of {school_key, academic_year}; with `vanished`, also those to drop. -#}
-{% macro changed_slices(relation, vanished=false) %}
+{#- The slices that a model must rebuild: a list of {school_key, academic_year}. -#}
+{% macro changed_slices(relation) %}
     {%- set query -%}
-        select distinct
-            coalesce(now.school_key, built.school_key) as school_key,
-            coalesce(now.academic_year, built.academic_year) as academic_year
+        select
+            now.school_key,
+            now.academic_year
         from {{ ref('int_slice_fingerprint') }} as now
-        full outer join (
+        left join (
             select school_key, academic_year, slice_fingerprint from {{ slice_ledger() }} where model_name = '{{ relation.identifier }}'
         ) as built
             on now.school_key = built.school_key and now.academic_year = built.academic_year
-        where (now.slice_fingerprint is distinct from built.slice_fingerprint)
-            {% if not vanished %}and now.school_key is not null{% endif %}
+        where now.slice_fingerprint is distinct from built.slice_fingerprint
         order by 1, 2
     {%- endset -%}
     {{ return(run_query(query).rows) }}
@@ -72,21 +71,23 @@
 {% macro get_incremental_replace_slices_sql(arg_dict) %}
     {%- set target_relation = arg_dict['target_relation'] -%}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ target_relation }} where {{ in_changed_slices(changed_slices(target_relation, vanished=true)) }};
+    delete from {{ target_relation }}
+    where slice_fingerprint not in (select slice_fingerprint from {{ ref('int_slice_fingerprint') }});
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }} from {{ arg_dict['temp_relation'] }};
 {% endmacro %}
 
 {#-
   Paths of the mark files in force for the slices that a reader of marks is about to rebuild. The readers' ledgers may differ
-  after a crash, so the slices are those that any of them lacks.
+  after a crash, so the slices are those that any of them lacks. In order of school, so that a school's marks lie together
+  and whoever asks for one school skips the rest.
 -#}
 {% macro mark_paths(column) %}
     {%- set paths = [] -%}
     {%- if execute -%}
         {%- set wanted = [] -%}
         {%- set whole = [] -%}
-        {%- for reader in ['int_session_owner', 'int_session_mark', 'int_session_superseded'] -%}
+        {%- for reader in ['int_session_owner', 'int_session_mark', 'int_session_superseded', 'int_session_unplaced'] -%}
             {%- set relation = adapter.get_relation(target.database, 'intermediate', reader) -%}
             {%- if relation is none or flags.FULL_REFRESH -%}
                 {%- do whole.append(reader) -%}
@@ -95,13 +96,14 @@
             {%- endif -%}
         {%- endfor -%}
         {%- set query -%}
-            select distinct delivery.{{ column }} as path
+            select delivery.{{ column }} as path
             from {{ ref('int_school_day') }} as day
             inner join {{ source('lake', 'delivery') }} as delivery on day.delivery_id = delivery.delivery_id
             where delivery.{{ column }} is not null
                 and {{ 'delivery.rows_quarantined > 0' if column == 'quarantine_path' else 'delivery.rows_accepted > 0' }}
                 and {{ '1 = 1' if whole else '(' ~ wanted | join(' or ') ~ ')' }}
-            order by 1
+            group by delivery.{{ column }}
+            order by min(delivery.laestab), 1
         {%- endset -%}
         {%- set paths = run_query(query).columns[0].values() -%}
     {%- endif -%}

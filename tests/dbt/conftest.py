@@ -24,6 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 ASH, BIRCH, CEDAR = "2114001", "2114003", "2114004"
 AUTUMN, NEW_YEAR = date(2025, 9, 5), date(2026, 1, 10)
 LEAVER, RETURNER, MOVER, TWO_REFS, CODED, GUEST = 5, 6, 7, 8, 9, 10
+UNLISTED = 99
 CODES = ["/", "\\", "L", "B", "J", "C1", "C2", "E", "H", "J1", "G", "N", "U", "D", "Q", "X", "Y", "Y1", "Z", "#", "-"]
 # One pupil's sessions, by day of the term, with a mark under each of two references: the UPN's and the MIS number's.
 MARKED_TWICE = {
@@ -158,6 +159,10 @@ def first_lake() -> Lake:
         {"laestab": ASH, "pupil_ref": ref, "session_date": day, "session": session, "code": code}
         for (day, session), codes in twice.items()
         for ref, code in zip((TWO_REFS, 1008), codes, strict=True)
+    ]
+    marks += [
+        {"laestab": ASH, "pupil_ref": UNLISTED, "session_date": days[5], "session": session, "code": "/"}
+        for session in ("AM", "PM")
     ]
     refused: list[Row] = [
         {"laestab": ASH, "pupil_ref": CODED, "session_date": days[40], "session": "AM", "rule_ids": "SM-003"}

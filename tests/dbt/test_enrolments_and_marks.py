@@ -122,6 +122,23 @@ def test_the_better_of_two_marks_under_two_references_holds(built: Built) -> Non
     ]
 
 
+def test_marks_of_a_child_on_no_list_are_counted_as_such_and_in_no_figure(built: Built) -> None:
+    day = list(school_days())[5]
+    unplaced = "select n_not_on_roll from intermediate.int_session_unplaced where session_date = ?"
+    assert built.first.rows(unplaced, [day]) == [(2,)]
+    issue = "select n_rows, status from marts.data_quality_issue where rule_id = 'NOT-ON-ROLL' and school_key = '100001'"
+    for warehouse in (built.first, built.full):
+        ((rows, status),) = warehouse.rows(issue)
+        ((all_unplaced,),) = warehouse.rows("select sum(n_not_on_roll) from intermediate.int_session_unplaced")
+        assert (rows, status) == (all_unplaced, "open")
+
+
+def test_every_row_in_force_is_a_mark_superseded_unplaced_or_merged(built: Built) -> None:
+    ((merged,),) = built.first.rows("select sum(n_merged) from intermediate.int_session_unplaced")
+    assert merged == len(MARKED_TWICE)
+    assert built.statuses["test.everypupil.every_mark_in_force_is_accounted_for"] == "pass"
+
+
 def test_a_correction_for_some_pupils_lies_over_the_register_of_the_day(built: Built) -> None:
     codes = built.incremental.rows(
         "select code, is_missing from marts.fct_session where pupil_key = 1 and session_date "

@@ -9,8 +9,7 @@ with slice as (
 came as (
     select
         mark.enrolment_id,
-        mark.school_key,
-        mark.academic_year,
+        slice.academic_year,
         day.term,
         day.week_start,
         count(*) as n_rows,
@@ -22,10 +21,10 @@ came as (
         {{ sum_if('mark.is_authorised') }} as authorised,
         {{ sum_if('mark.is_unauthorised') }} as unauthorised,
         {{ sum_if('mark.is_late') }} as late
-    from {{ ref('int_session_mark') }} as mark
+    from {{ ref('int_session_judgement') }} as mark
+    inner join slice on mark.slice_fingerprint = slice.slice_fingerprint
     inner join {{ ref('int_day') }} as day on mark.session_date = day.session_date
-    where {{ slices_to_build('mark') }}
-    group by mark.enrolment_id, mark.school_key, mark.academic_year, day.term, day.week_start
+    group by mark.enrolment_id, slice.academic_year, day.term, day.week_start
 ),
 
 open_week as (
@@ -74,7 +73,6 @@ merged as (
         coalesce(came.enrolment_id, on_roll.enrolment_id) as enrolment_id,
         coalesce(came.term, on_roll.term) as term,
         coalesce(came.week_start, on_roll.week_start) as week_start,
-        came.school_key,
         came.academic_year,
         coalesce(on_roll.expected_bits, 0) as expected_bits,
         coalesce(came.row_bits, 0) as row_bits,

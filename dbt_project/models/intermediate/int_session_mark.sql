@@ -1,6 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='replace_slices', on_schema_change='fail', post_hook="{{ record_slices() }}") }}
 -- A mark belongs to the stay that was open on its day. Nearly every mark is the only one of its pupil and session and streams
 -- through; pupils with marks under two references, in a file for some pupils only, or with a quarantined row are settled apart.
+-- A row holds what no small table can say: long texts on each of millions of rows took more time than finding the marks.
 with slice as (
     select *
     from {{ ref('int_slice_fingerprint') }}
@@ -16,20 +17,9 @@ school_day as (
 ),
 
 enrolment_ref as (
-    select
-        person.pupil_ref,
-        enrolment.enrolment_id,
-        enrolment.enrolment_key,
-        enrolment.pupil_key,
-        enrolment.school_key,
-        enrolment.academic_year,
-        span.laestab,
-        {{ later('enrolment.on_roll_from', 'span.valid_from') }} as on_roll_from,
-        {{ earlier('enrolment.on_roll_until', 'span.valid_to') }} as on_roll_until
-    from {{ ref('int_enrolment_year') }} as enrolment
-    inner join slice on enrolment.school_key = slice.school_key and enrolment.academic_year = slice.academic_year
-    inner join {{ ref('int_pupil_ref') }} as person on enrolment.pupil_key = person.pupil_key
-    inner join {{ ref('int_school_span') }} as span on enrolment.school_key = span.school_key
+    select on_roll.*
+    from {{ ref('int_enrolment_ref') }} as on_roll
+    inner join slice on on_roll.school_key = slice.school_key and on_roll.academic_year = slice.academic_year
 ),
 
 quarantined as (
@@ -92,13 +82,9 @@ contested_enrolment as (
 plain_mark as (
     select
         enrolment.enrolment_id,
-        enrolment.enrolment_key,
         mark.session_date,
         mark.session,
-        enrolment.pupil_key,
-        enrolment.school_key,
         school_day.urn,
-        enrolment.academic_year,
         mark.code,
         false as is_quarantined,
         school_day.slice_fingerprint
@@ -140,13 +126,9 @@ claim as (
 ranked_claim as (
     select
         enrolment.enrolment_id,
-        enrolment.enrolment_key,
         claim.session_date,
         claim.session,
-        enrolment.pupil_key,
-        enrolment.school_key,
         school_day.urn,
-        enrolment.academic_year,
         claim.code,
         claim.is_quarantined,
         school_day.slice_fingerprint,
@@ -183,50 +165,18 @@ ranked_claim as (
     left join {{ ref('stg_register_code') }} as judged
         on claim.code = judged.code and claim.session_date between judged.valid_from and judged.judged_until
     where school_day.layer = coalesce(owner.layer, 0)
-),
-
-settled as (
-    select *
-    from plain_mark
-    union all
-    select
-        enrolment_id,
-        enrolment_key,
-        session_date,
-        session,
-        pupil_key,
-        school_key,
-        urn,
-        academic_year,
-        code,
-        is_quarantined,
-        slice_fingerprint
-    from ranked_claim
-    where preference = 1
 )
 
+select *
+from plain_mark
+union all
 select
-    settled.enrolment_id,
-    settled.enrolment_key,
-    settled.session_date,
-    settled.session,
-    settled.pupil_key,
-    settled.school_key,
-    settled.urn,
-    settled.academic_year,
-    settled.code,
-    case
-        when settled.is_quarantined then 'unknown'
-        when settled.code is null or settled.code in ('-', '*', '') then 'missing'
-        else coalesce(judged.category, 'unknown')
-    end as category,
-    coalesce(judged.is_possible, false) as is_possible,
-    coalesce(judged.is_attended, false) as is_attended,
-    coalesce(judged.is_authorised, false) as is_authorised,
-    coalesce(judged.is_unauthorised, false) as is_unauthorised,
-    coalesce(judged.is_late, false) as is_late,
-    judged.category is null as is_missing,
-    settled.slice_fingerprint
-from settled
-left join {{ ref('stg_register_code') }} as judged
-    on settled.code = judged.code and settled.session_date between judged.valid_from and judged.judged_until
+    enrolment_id,
+    session_date,
+    session,
+    urn,
+    code,
+    is_quarantined,
+    slice_fingerprint
+from ranked_claim
+where preference = 1

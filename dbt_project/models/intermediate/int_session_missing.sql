@@ -20,30 +20,15 @@ lacking as (
 
 select
     lacking.enrolment_id,
-    enrolment.enrolment_key,
     open_session.session_date,
     open_session.session,
-    lacking.pupil_key,
-    lacking.school_key,
     min(open_session.urn) as urn,
-    lacking.academic_year,
-    cast(null as varchar) as code,
-    'missing' as category,
-    false as is_possible,
-    false as is_attended,
-    false as is_authorised,
-    false as is_unauthorised,
-    false as is_late,
-    true as is_missing,
     lacking.slice_fingerprint
 from lacking
-inner join {{ ref('int_enrolment') }} as enrolment on lacking.enrolment_id = enrolment.enrolment_id
 inner join open_session
     on lacking.school_key = open_session.school_key
         and lacking.academic_year = open_session.academic_year
         and lacking.term = open_session.term
         and lacking.week_start = open_session.week_start
 where {{ bits_and('lacking.absent_row_bits', session_bit('open_session.session_date', 'open_session.session')) }} > 0
-group by
-    lacking.enrolment_id, enrolment.enrolment_key, open_session.session_date, open_session.session, lacking.pupil_key,
-    lacking.school_key, lacking.academic_year, lacking.slice_fingerprint
+group by lacking.enrolment_id, open_session.session_date, open_session.session, lacking.slice_fingerprint

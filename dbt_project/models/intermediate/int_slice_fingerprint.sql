@@ -75,7 +75,7 @@ combined as (
 select
     combined.school_key,
     combined.academic_year,
-    {{ bigint_hash("concat(cast(combined.slice_hash as varchar), '|', cast(definition.definition_hash as varchar), '|', cast(period.period_hash as varchar), '|" ~ local_md5(tojson(var('registry'), sort_keys=true)) ~ "|" ~ var('code_fingerprint') ~ "')") }} as slice_fingerprint
+    {{ bigint_hash("concat(combined.school_key, '|', combined.academic_year, '|', cast(combined.slice_hash as varchar), '|', cast(definition.definition_hash as varchar), '|', cast(period.period_hash as varchar), '|" ~ local_md5(tojson(var('registry'), sort_keys=true)) ~ "|" ~ var('code_fingerprint') ~ "')") }} as slice_fingerprint
 from combined
 cross join definition
 cross join period

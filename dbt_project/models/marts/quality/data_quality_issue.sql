@@ -1,5 +1,6 @@
 {{ config(tags=['step_1']) }}
--- An issue is open while the newest file of its feed and school still has it. Effects on a figure are not estimated: effect_pp is NULL.
+-- An issue is open while the newest file of its feed and school still has it; marks in force of nobody on roll are open at once.
+-- Effects on a figure are not estimated: effect_pp is NULL.
 with newest as (
     select
         feed,
@@ -31,13 +32,26 @@ found as (
         extracted_at
     from {{ ref('stg_delivery') }}
     where is_held
+    union all
+    select
+        'NOT-ON-ROLL' as rule_id,
+        'flag' as severity,
+        'Marks of pupils whom no list has on the roll on that day: no figure counts them.' as sentence,
+        sum(unplaced.n_not_on_roll) as n_rows,
+        delivery.feed,
+        delivery.laestab,
+        delivery.extracted_at
+    from {{ ref('int_session_unplaced') }} as unplaced
+    inner join {{ ref('stg_delivery') }} as delivery on unplaced.delivery_id = delivery.delivery_id
+    where unplaced.n_not_on_roll > 0
+    group by delivery.delivery_id, delivery.feed, delivery.laestab, delivery.extracted_at
 ),
 
 placed as (
     select
         found.*,
         span.school_key,
-        case when newest.extracted_at = found.extracted_at then 1 else 0 end as is_newest
+        case when newest.extracted_at = found.extracted_at or found.rule_id = 'NOT-ON-ROLL' then 1 else 0 end as is_newest
     from found
     inner join newest on found.feed = newest.feed and coalesce(found.laestab, '') = newest.scope
     left join {{ ref('int_school_span') }} as span
