@@ -11,6 +11,8 @@ from typing import Any
 
 import duckdb
 
+from orchestration.release_tables import quoted
+
 READ_ONLY = 0o444
 _BLOCK = 1 << 20
 _BATCH_ROWS = 100_000
@@ -57,9 +59,8 @@ def sha256_of(path: Path) -> str:
 def content_hash(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, int]:
     """The content hash of a Parquet file and its number of rows.
 
-    sha256 over a line with the columns' names and types, then one line of JSON per row in the order of the file,
-    which is that
-    of the key. Bytes of the file (compression, row groups) do not count. Memory is bounded by a batch.
+    sha256 over a line with the columns' names and types, then one line of text per row in the order of the file, which
+    is that of the key. Bytes of the file (compression, row groups) do not count. Memory is bounded by a batch.
     """
     described = connection.execute(
         "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [str(path)]
@@ -67,7 +68,7 @@ def content_hash(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str
     digest = hashlib.sha256((json.dumps([[row[0], row[1]] for row in described]) + "\n").encode())
     rows = 0
     reader = connection.execute(
-        "SELECT to_json(t)::VARCHAR || chr(10) AS line FROM read_parquet(?, hive_partitioning = false) AS t",
+        f"SELECT {_line(described)} AS line FROM read_parquet(?, hive_partitioning = false)",
         [str(path)],
     ).to_arrow_reader(_BATCH_ROWS)
     for batch in reader:
@@ -80,6 +81,26 @@ def content_hash(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str
             bounds = memoryview(offsets).cast("B").cast("q") if wide else memoryview(offsets).cast("B").cast("i")
             digest.update(memoryview(text)[bounds[lines.offset] : bounds[lines.offset + len(lines)]])
     return digest.hexdigest(), rows
+
+
+def _line(described: list[tuple[Any, ...]]) -> str:
+    """SQL of a row's canonical text: its values in order, a unit separator between them, a line feed last.
+
+    Text stands behind its length in bytes and a colon, so that no text can be taken for two values; `concat` leaves
+    NULL out, so a missing text is a colon alone and any other missing value nothing. JSON of the whole row takes twice
+    the time, which is felt on millions of rows.
+    """
+    values: list[str] = []
+    for name, kind in ((quoted(row[0]), str(row[1])) for row in described):
+        if kind == "BOOLEAN":
+            values.append(f"CASE WHEN {name} THEN 1 WHEN NOT {name} THEN 0 END")
+        elif kind == "VARCHAR":
+            values.append(f"strlen({name}), ':', {name}")
+        elif kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "JSON", "BLOB")):
+            values.append(f"strlen(to_json({name})::VARCHAR), ':', to_json({name})::VARCHAR")
+        else:
+            values.append(name)
+    return f"concat({', chr(31), '.join(values)}, chr(10))"
 
 
 def write_file(
