@@ -1,52 +1,30 @@
-"""Who may see what. Deny by default: a role that is not known here reads nothing."""
+"""Opens a release as a role. Deny by default: a role that is not known reads nothing, and no pupil's row unlogged."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from dashboard.reader import Release, connect_release
+from dashboard.access_log import Access, record
+from dashboard.reader import Reading, Release, connect_release
+from dashboard.roles import AccessError, Grant, grant_of
 from ingest.settings import Settings
 
-# The environment of a dashboard process: its tier, and for tier pupils the role that narrows it.
+__all__ = [
+    "ROLE_VARIABLE",
+    "TIER_VARIABLE",
+    "AccessError",
+    "Grant",
+    "connect",
+    "grant_of",
+    "note",
+    "open_as",
+    "role_of_tier",
+]
+
+# The environment of a dashboard process: its tier, and the role that narrows it.
 TIER_VARIABLE = "EVERYPUPIL_DASHBOARD_TIER"
 ROLE_VARIABLE = "EVERYPUPIL_DASHBOARD_ROLE"
-
-
-class AccessError(PermissionError):
-    """A role is unknown or may not do this; the message is one sentence."""
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What a role opens: a tier, and for tier pupils its schools (None: every school)."""
-
-    role: str
-    tier: str
-    urns: tuple[str, ...] | None = None
-
-
-_SCHOOL = re.compile(r"school:([0-9A-Za-z-]{1,20})")
-
-
-def grant_of(role: str) -> Grant:
-    """The grant of a role: `public`, `leaders`, `school:<urn>` or `operator`.
-
-    The one place where a role becomes folders; a file of people and roles will be read here.
-    Raises: `AccessError` for every other role.
-    """
-    if role == "public":
-        return Grant(role, "public")
-    if role == "leaders":
-        return Grant(role, "leaders")
-    if role == "operator":
-        return Grant(role, "pupils")
-    school = _SCHOOL.fullmatch(role)
-    if school:
-        return Grant(role, "pupils", (school.group(1),))
-    raise AccessError("This role is not known, so it may read nothing; use public, leaders, school:URN or operator.")
 
 
 def role_of_tier(tier: str) -> str:
@@ -57,16 +35,60 @@ def role_of_tier(tier: str) -> str:
     return roles[tier]
 
 
-def connect_as(settings: Settings, role: str, release_id: str | None = None) -> Release:
-    """Opens a release as a role; the caller closes it. Raises `AccessError`, `ReleaseError`."""
-    grant = grant_of(role)
-    return connect_release(settings, grant.tier, grant.urns, release_id)
+def connect(
+    settings: Settings,
+    grant: Grant,
+    release_id: str | None = None,
+    *,
+    action: str | None = "query",
+    tables: Collection[str] | None = None,
+) -> Release:
+    """Opens a release for a grant; the caller closes it.
+
+    Parameters: `action`, what the access log calls each query of the pupils tier (None: whoever calls records what it
+    gives out); `tables`, names of the marts that will be asked for, so that no other is copied (None: any).
+    Raises: `ReleaseError`; from `query`, `AccessLogError` where the log cannot be written.
+    """
+
+    def journal(release: str, reading: Reading) -> None:
+        note(settings, grant, str(action), reading.tables, release, reading.rows, query_sha256=reading.query_sha256)
+
+    return connect_release(
+        settings,
+        grant.tier,
+        grant.urns,
+        release_id,
+        year_groups=grant.year_groups,
+        special_category=grant.special_category,
+        tables=tables,
+        journal=journal if grant.tier == "pupils" and action is not None else None,
+    )
+
+
+def note(
+    settings: Settings,
+    grant: Grant,
+    action: str,
+    what: tuple[str, ...],
+    release_id: str,
+    rows: int | None = None,
+    **facts: str | None,
+) -> None:
+    """Writes one access of a grant into the access log; see `Access`. Raises `AccessLogError` where it cannot."""
+    record(settings, Access(grant.role, action, what, release_id, rows, tier=grant.tier, **facts))
 
 
 @contextmanager
-def open_as(settings: Settings, role: str, release_id: str | None = None) -> Iterator[Release]:
-    """Opens a release as a role and closes it again. Raises `AccessError`, `ReleaseError`."""
-    release = connect_as(settings, role, release_id)
+def open_as(
+    settings: Settings,
+    role: str,
+    release_id: str | None = None,
+    *,
+    action: str | None = "query",
+    tables: Collection[str] | None = None,
+) -> Iterator[Release]:
+    """Opens a release as a role and closes it again; see `connect`. Raises `AccessError`, `ReleaseError`."""
+    release = connect(settings, grant_of(settings, role), release_id, action=action, tables=tables)
     try:
         yield release
     finally:

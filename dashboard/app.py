@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import wording
 from dashboard.access import AccessError
+from dashboard.access_log import AccessLogError
 from dashboard.components.style import apply_style
 from dashboard.context import Context, load_context
 from dashboard.reader import ReleaseError
@@ -55,7 +56,7 @@ def _page(render: Callable[[Context], None]) -> Callable[[], None]:
             context = load_context()
             _banners(context)
             render(context)
-        except (ReleaseError, AccessError) as error:
+        except (ReleaseError, AccessError, AccessLogError) as error:
             st.title("These figures cannot be shown", anchor=False)
             st.error(wording.literal(str(error)))
 

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import queries, wording
-from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, Grant, connect_as, grant_of, role_of_tier
+from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, AccessError, Grant, connect, grant_of, note, role_of_tier
 from dashboard.components.figure import Caption
 from dashboard.reader import Release, current_release_id, read_last_run
 from ingest.registry import Registry, load_registry
@@ -35,7 +35,7 @@ class Context:
         """The answer of one of `queries`, kept per release and role."""
         key = f"{question.__module__}.{question.__name__}"
         return _answer(
-            str(self.settings.home), self.release.release_id, self.grant.role, key, values, self.release, question
+            str(self.settings.home), self.release.release_id, repr(self.grant), key, values, self.release, question
         )
 
     @property
@@ -97,13 +97,20 @@ class Context:
 
 
 def load_context() -> Context:
-    """The context of this process, over the release in force now.
+    """The context of this process, over the release in force now; a page of the pupils tier is logged.
 
-    Raises: `AccessError` for an unknown tier or role; `ReleaseError` for a missing or damaged release.
+    Raises: `AccessError` for an unknown tier or role, or a role of another tier than this process serves;
+    `AccessLogError`; `ReleaseError` for a missing or damaged release.
     """
     settings = _settings(os.environ.get("EVERYPUPIL_HOME"))
-    grant = grant_of(os.environ.get(ROLE_VARIABLE) or role_of_tier(os.environ.get(TIER_VARIABLE, "public")))
-    release = _release(str(settings.home), grant.role, current_release_id(settings), settings)
+    tier = os.environ.get(TIER_VARIABLE, "public")
+    of_tier = role_of_tier(tier)
+    grant = grant_of(settings, os.environ.get(ROLE_VARIABLE) or of_tier)
+    if grant.tier != tier:
+        raise AccessError(f"This role is of tier {grant.tier} and this dashboard of another; start one for that role.")
+    release = _release(str(settings.home), repr(grant), current_release_id(settings), grant, settings)
+    if tier == "pupils":
+        note(settings, grant, "page", (), release.release_id)
     return Context(settings, grant, release, _registry(str(settings.registry_dir), settings), read_last_run(settings))
 
 
@@ -122,15 +129,16 @@ def _close(release: Release) -> None:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=_close)
-def _release(home: str, role: str, release_id: str, _settings: Settings) -> Release:
-    return connect_as(_settings, role, release_id)
+def _release(home: str, grant: str, release_id: str, _grant: Grant, _settings: Settings) -> Release:
+    # The pages show published figures alone; of the marts nothing has to be copied for them.
+    return connect(_settings, _grant, release_id, action="page query", tables=())
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _answer(
     home: str,
     release_id: str,
-    role: str,
+    grant: str,
     question: str,
     values: tuple[Any, ...],
     _release: Release,

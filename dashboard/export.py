@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard import queries, readings, wording
-from dashboard.access import AccessError, Grant, connect_as, grant_of
+from dashboard.access import AccessError, Grant, connect, grant_of, note
 from dashboard.pack import SCOPE, Names, headline_gaps, headlines, of_a_meeting, top_level
 from dashboard.reader import Release, ReleaseError
 from dashboard.workbook import SHORTHAND_LINE, Sheet, write_workbook
@@ -66,7 +66,7 @@ def export_table(
         raise ExportError(
             f"A pack holds several tables, so it is a workbook: export {name} as xlsx, or name one table."
         )
-    grant = grant_of(role)
+    grant = grant_of(settings, role)
     if unit is None and name == "school_pack":
         if grant.urns is None or len(grant.urns) != 1:
             raise ExportError("A school pack is about one school: give its URN as the unit.")
@@ -76,7 +76,8 @@ def export_table(
     target = Path(out)
     if target.is_dir() or (not target.suffix and not target.exists()):
         target = target / f"{'-'.join(part for part in (name.replace('.', '_'), unit) if part)}.{file_format}"
-    release = connect_as(settings, role, release_id)
+    wanted = () if name in PACKS else (name.rpartition(".")[2],)
+    release = connect(settings, grant, release_id, action=None, tables=wanted)
     try:
         content = export_bytes(settings, release, grant, name, unit, file_format)
     finally:
@@ -87,33 +88,47 @@ def export_table(
 def export_bytes(
     settings: Settings, release: Release, grant: Grant, name: str, unit: str | None, file_format: str
 ) -> bytes:
-    """As `export_table`, over a release that is open, as bytes for a download."""
+    """As `export_table`, over a release that is open, as bytes for a download. The export is logged before they are
+    given out; raises `AccessLogError` where it cannot be.
+    """
     school = _school(release, unit) if unit is not None else None
     if name in PACKS:
-        return _pack(settings, release, grant, name, school)
+        content, rows = _pack(settings, release, grant, name, school)
+        what: tuple[str, ...] = (name,)
+    else:
+        what = (_view(release, name),)
+        content, rows = _table(settings, release, what[0], school, file_format)
+    note(settings, grant, "export", what, release.release_id, rows, unit=unit, file_format=file_format)
+    return content
+
+
+def _view(release: Release, name: str) -> str:
     if name not in _names(release):
         raise ExportError(
             f"There is no table or pack '{name}' for this role; choose one of {', '.join(_names(release))}."
         )
-    view = queries.source(release, name)
+    return queries.source(release, name)
+
+
+def _table(
+    settings: Settings, release: Release, view: str, school: dict[str, Any] | None, file_format: str
+) -> tuple[bytes, int]:
+    """One table as a file of a format, and its number of rows."""
     frame = queries.whole_table(release, view) if school is None else queries.table_of_school(release, view, school)
     if file_format == "parquet":
-        return _parquet(release, frame)
+        return _parquet(release, frame), len(frame)
     if file_format == "csv":
-        return csv_text(frame, release.release_id).encode("utf-8")
+        return csv_text(frame, release.release_id).encode("utf-8"), len(frame)
+    name = view.split(".")[1]
     if frame.empty:
         raise ExportError(
             f"Table '{name}' has no rows for this unit in release {release.release_id}; nothing was written."
         )
     registry = load_registry(settings)
-    title = (
-        f"{view.split('.')[1].replace('_', ' ').capitalize()}{'' if school is None else ', ' + school['school_name']}"
-    )
+    title = f"{name.replace('_', ' ').capitalize()}{'' if school is None else ', ' + school['school_name']}"
     names = _known_names(settings, release)
-    sheet = _sheet(
-        view.split(".")[1][:31], title, [_period_line(release)], names.beside(frame), names.units, wording.label
-    )
-    return _book(release, registry, title, [sheet], {}, [])
+    sheet = _sheet(name[:31], title, [_period_line(release)], names.beside(frame), names.units, wording.label)
+    return _book(release, registry, title, [sheet], {}, []), len(frame)
 
 
 def _names(release: Release) -> list[str]:
@@ -133,7 +148,10 @@ def _school(release: Release, unit: str) -> dict[str, Any]:
 # Packs
 
 
-def _pack(settings: Settings, release: Release, grant: Grant, name: str, school: dict[str, Any] | None) -> bytes:
+def _pack(
+    settings: Settings, release: Release, grant: Grant, name: str, school: dict[str, Any] | None
+) -> tuple[bytes, int]:
+    """A pack as a workbook, and the number of rows of its tables."""
     registry = load_registry(settings)
     if name == "trust_pack" and grant.urns is not None:
         raise AccessError("This role may take away its own school's figures only; export school_pack instead.")
@@ -146,7 +164,8 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
     top = "school"
 
     def rows_of(table: str) -> pd.DataFrame:
-        view = queries.source(release, table)
+        # A role that reads its schools' rows in part gets the figures of whole schools as leaders do.
+        view = queries.published(release, table) if grant.is_narrowed else queries.source(release, table)
         return queries.whole_table(release, view) if school is None else queries.table_of_school(release, view, school)
 
     values, gaps = rows_of("measure_value"), rows_of("gap")
@@ -229,7 +248,8 @@ def _pack(settings: Settings, release: Release, grant: Grant, name: str, school:
         information = [_period_line(release), _INTERVAL_LINE]
         sheets.append(_sheet(sheet_name, f"{title}, {whom}", information, shown, units, heading, columns))
     summaries = _summaries(release, names, headlines(values, top), headline_gaps(gaps, top), whom, heading)
-    return _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent, summaries)
+    content = _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent, summaries)
+    return content, sum(len(sheet.rows) for sheet in [*summaries, *sheets])
 
 
 _INTERVAL_LINE = "95% interval: of 100 such intervals, about 95 hold the true figure of pupils like these."

@@ -1,16 +1,19 @@
 """The fence: a release opened so that the engine itself refuses whatever this person may not see.
 
-A release is folders of Parquet. A reader is an in-memory DuckDB whose `allowed_directories` are exactly the folders
-of one tier (and, for pupil rows, of the schools named), with external access off, extensions off and its
-configuration locked.
+A release is folders of Parquet. A reader is an in-memory DuckDB that may open the folder of one tier and, for pupils'
+rows, exactly the files that it may read whole; external access is off, extensions are off and the configuration is
+locked. What a reader may read in part is copied into memory, filtered, before the fence closes, and its file stays
+outside.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +23,11 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from dashboard.reach import ENROLMENT_TABLE, ENROLMENTS, STATUS_TABLE, Reach
 from ingest.settings import Settings
 
 TIERS = ("public", "leaders", "pupils")
-ALL_SCHOOLS = "_all"
+ALL_SCHOOLS = "urn=_all"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PARQUET_MAGIC = b"PAR1"
 # Functions of a FROM clause that only read. The engine has others that a SELECT can call and that act on the process
@@ -65,8 +69,15 @@ _TABLE_FUNCTIONS = frozenset(
         "pragma_version",
     }
 )
+_FILE_FUNCTIONS = frozenset(name for name in _TABLE_FUNCTIONS if name.startswith(("read_", "parquet_", "glob")))
 _ACTING_FUNCTIONS = frozenset({"write_log", "pg_sleep", "sleep_ms", "setseed"})
 _BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_FIRST_MONTH = 8  # of the academic year
+_NO_ENROLMENTS = """
+CREATE TABLE reach.enrolment (
+    enrolment_key VARCHAR, pupil_key BIGINT, school_key VARCHAR, entry_date DATE, leaving_date DATE
+)
+"""
 _BATCH_ROWS = 2_048  # one vector of the engine: less is never made at once
 
 
@@ -79,8 +90,25 @@ class QueryError(ValueError):
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What one query read: the tables it names (`*`: by a path or a computed name, so any), the SHA-256 of its text,
+    and the rows it gave (None: it failed).
+    """
+
+    tables: tuple[str, ...]
+    query_sha256: str
+    rows: int | None
+
+
+Journal = Callable[[str, Reading], None]  # the release's id and what was read; raises where it cannot be written down
+
+
+@dataclass(frozen=True)
 class Release:
-    """One published release, open for one tier. Closed by the context manager `open_release` or by `close()`."""
+    """One published release, open for one tier. Closed by the context manager `open_release` or by `close()`.
+
+    `journal` is told of every query before its answer is given out.
+    """
 
     release_id: str
     tier: str
@@ -90,6 +118,7 @@ class Release:
     result_limit: str
     query_seconds: float
     _connection: duckdb.DuckDBPyConnection = field(repr=False)
+    journal: Journal | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
@@ -101,6 +130,23 @@ class Release:
         wrong SQL, or an answer that takes longer or is larger than the settings allow; `ReleaseError` where a file of
         the release cannot be read.
         """
+        named: set[str] = set()
+        try:
+            answer = self._answer(sql, params, named)
+        except (QueryError, ReleaseError):
+            # What a failing query says of the values it failed over is a reading too.
+            self._note(sql, named, None)
+            raise
+        self._note(sql, named, answer.num_rows)
+        return answer
+
+    def _note(self, sql: str, tables: Iterable[str], rows: int | None) -> None:
+        if self.journal is not None:
+            text = hashlib.sha256(sql.encode("utf-8", "surrogatepass")).hexdigest()
+            self.journal(self.release_id, Reading(tuple(sorted(tables)), text, rows))
+
+    def _answer(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None, named: set[str]) -> pa.Table:
+        """The answer of a query; the tables that it names are added to `named`."""
         with self._lock:
             cursor = self._connection.cursor()
         alarm = threading.Timer(self.query_seconds, cursor.interrupt)
@@ -110,7 +156,9 @@ class Release:
             statements = cursor.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise QueryError("A release can only be read: give one SELECT statement.")
-            _refuse_acting_functions(cursor, sql)
+            tree = _parsed(cursor, sql)
+            named.update(_tables_of(tree, self.tables, params))
+            _refuse_acting_functions(tree)
             return _bounded(cursor.execute(sql, params).to_arrow_reader(_BATCH_ROWS), self.result_limit)
         except duckdb.InterruptException as error:
             raise QueryError(
@@ -152,8 +200,8 @@ class Release:
         self._connection.close()
 
 
-def _refuse_acting_functions(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Raises `QueryError` where a statement calls a function that does more than read."""
+def _parsed(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    """Every node of a statement's syntax tree. Raises `QueryError` where it is no SELECT or nested too deeply."""
     parsed = cursor.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
     try:
         pending = [json.loads(parsed[0])] if parsed else [{"error": True}]
@@ -161,20 +209,60 @@ def _refuse_acting_functions(cursor: duckdb.DuckDBPyConnection, sql: str) -> Non
         raise QueryError("The query is nested too deeply; write it flatter.") from None
     if pending[0]["error"]:
         raise QueryError("A release can only be read: give one SELECT statement.")
+    nodes = []
     while pending:
         node = pending.pop()
         if isinstance(node, list):
             pending.extend(node)
         elif isinstance(node, dict):
             pending.extend(node.values())
-            call = node.get("function")
-            if node.get("type") == "TABLE_FUNCTION" and isinstance(call, dict):
-                name = str(call.get("function_name")).lower()
-                if name not in _TABLE_FUNCTIONS:
-                    raise QueryError(f"The function {name} cannot be called here; query the views listed by `tables`.")
-            name = str(node.get("function_name")).lower()
-            if name in _ACTING_FUNCTIONS:
-                raise QueryError(f"The function {name} cannot be called here; a release can only be read.")
+            nodes.append(node)
+    return nodes
+
+
+def _refuse_acting_functions(nodes: Iterable[Mapping[str, Any]]) -> None:
+    """Raises `QueryError` where a statement calls a function that does more than read."""
+    for node in nodes:
+        call = node.get("function")
+        if node.get("type") == "TABLE_FUNCTION" and isinstance(call, dict):
+            name = str(call.get("function_name")).lower()
+            if name not in _TABLE_FUNCTIONS:
+                raise QueryError(f"The function {name} cannot be called here; query the views listed by `tables`.")
+        name = str(node.get("function_name")).lower()
+        if name in _ACTING_FUNCTIONS:
+            raise QueryError(f"The function {name} cannot be called here; a release can only be read.")
+
+
+def _tables_of(
+    nodes: Iterable[Mapping[str, Any]], known: Collection[str], params: Sequence[Any] | Mapping[str, Any] | None
+) -> set[str]:
+    """The tables of the release that a statement names; `*` where it may read any, by a path or a computed name.
+
+    Nothing else of the text is told: a name that the release does not have could be a pupil's.
+    """
+    found: set[str] = set()
+    given = list(params.values() if isinstance(params, Mapping) else params or [])
+    for node in nodes:
+        call = node.get("function")
+        if node.get("type") == "BASE_TABLE":
+            name = str(node.get("table_name")).lower()
+            schema = str(node.get("schema_name") or "").lower()
+            found |= {table for table in known if table in (f"{schema}.{name}", name)}
+            if "/" in name or name.endswith(".parquet"):
+                found.add("*")
+        elif node.get("type") == "TABLE_FUNCTION" and isinstance(call, dict):
+            function = str(call.get("function_name")).lower()
+            named = {value for value in [*given, *_texts(call)] if isinstance(value, str)} & set(known)
+            found |= named if function == "query_table" else set()
+            if function in _FILE_FUNCTIONS or (function == "query_table" and not named):
+                found.add("*")
+    return found
+
+
+def _texts(call: Mapping[str, Any]) -> list[Any]:
+    """The constants that stand as arguments of a function."""
+    children = [child for child in call.get("children", []) if isinstance(child, dict)]
+    return [child["value"].get("value") for child in children if isinstance(child.get("value"), dict)]
 
 
 def _bounded(batches: pa.RecordBatchReader, limit: str) -> pa.Table:
@@ -266,12 +354,23 @@ def open_release(
 
 
 def connect_release(
-    settings: Settings, tier: str, urns: Iterable[str] | None = None, release_id: str | None = None
+    settings: Settings,
+    tier: str,
+    urns: Iterable[str] | None = None,
+    release_id: str | None = None,
+    *,
+    year_groups: Iterable[str] | None = None,
+    special_category: bool = False,
+    tables: Collection[str] | None = None,
+    journal: Journal | None = None,
 ) -> Release:
     """Opens a release for one tier; the caller closes it.
 
-    Parameters: `tier`, public, leaders or pupils; `urns`, for tier pupils the schools whose rows may be read (None:
-    the operator, every school and the rows of no one school); `release_id`, default the one in force.
+    Parameters: `tier`, public, leaders or pupils; for tier pupils `urns`, the schools whose rows may be read (None:
+    every school and the rows of no one school), `year_groups` (None: all of them) and `special_category`, whether
+    ethnicity, SEN, looked-after and free-meal status may be read; `release_id`, default the one in force; `tables`,
+    the marts that will be asked for (None: any): of what has to be copied, the rest is listed and cannot be read;
+    `journal`, told of every query.
     Views: `exports.<table>` over the tier's folder (tier pupils: over the leaders' folder); for tier pupils also
     `marts.<table>`.
     Raises: `ReleaseError` for an unknown tier, a school the release does not hold, or a release that is missing or
@@ -283,31 +382,48 @@ def connect_release(
     manifest = read_manifest(settings, wanted)
     root = (settings.releases_dir / wanted).resolve()
     schools = None if urns is None else tuple(sorted({str(urn) for urn in urns}))
-    folders = _folders(root, tier, schools)
-    views = _views(manifest, root, folders, "leaders" if tier == "pupils" else tier, tier == "pupils")
-    connection = _fenced(settings, folders, views, wanted)
+    years = None if year_groups is None else tuple(sorted(set(year_groups)))
+    figures = _existing(root / ("leaders" if tier == "pupils" else tier))
+    sources = _sources(manifest, root, "exports", figures.name, [figures])
+    reach = Reach(schools, years, special_category)
+    if tier == "pupils":
+        sources |= _sources(manifest, root, "marts", tier, _school_folders(root, schools))
+        if schools is not None and special_category:
+            # Statuses are of no one school; this reader gets those of its own pupils, copied.
+            statuses = _sources(manifest, root, "marts", tier, [_existing(root / "pupils" / ALL_SCHOOLS)])
+            sources |= {name: source for name, source in statuses.items() if name == f"marts.{STATUS_TABLE}"}
+    if not sources:
+        raise ReleaseError(f"Release {root.name} holds no tables for this tier; run `everypupil verify`.")
+    connection, names = _fenced(settings, manifest, figures, sources, reach, tables)
     return Release(
         wanted,
         tier,
         schools,
         manifest,
-        tuple(sorted(views)),
+        tuple(sorted(names)),
         settings.result_limit,
         settings.query_seconds,
         connection,
+        journal,
     )
 
 
-def _folders(root: Path, tier: str, urns: tuple[str, ...] | None) -> list[Path]:
-    """The folders of this reader, and no others."""
-    if tier != "pupils":
-        return [_existing(root / tier)]
-    folders = [_existing(root / "leaders")]
+@dataclass(frozen=True)
+class _Source:
+    """The files of one table (absolute), and the rows that the manifest counts in them."""
+
+    files: list[str]
+    rows: int
+
+
+def _school_folders(root: Path, urns: tuple[str, ...] | None) -> list[Path]:
+    """The folders of pupils' rows that hold what this reader may read, whole or in part; None: all of them."""
     if urns is None:
         present = sorted(path for path in _existing(root / "pupils").iterdir() if path.name.startswith("urn="))
-        return folders + [_existing(path) for path in present]
+        return [_existing(path) for path in present]
     if not urns:
         raise ReleaseError("A reader of pupil rows needs at least one school; name its URN.")
+    folders = []
     for urn in urns:
         if not _NAME.fullmatch(urn) or not (root / "pupils" / f"urn={urn}").is_dir():
             raise ReleaseError(
@@ -324,31 +440,27 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def _views(
-    manifest: Mapping[str, Any], root: Path, folders: list[Path], exports_tier: str, with_marts: bool
-) -> dict[str, tuple[list[str], int]]:
-    """View name to its files (absolute) and the rows that the manifest counts in them."""
-    sources = [("exports", exports_tier)] + ([("marts", "pupils")] if with_marts else [])
-    views: dict[str, tuple[list[str], int]] = {}
-    for schema, tier in sources:
-        for table, entry in (manifest["tables"].get(tier) or {}).items():
-            if not re.fullmatch(r"[a-z_][a-z0-9_]*", table):
-                raise ReleaseError(
-                    f"The manifest of release {root.name} holds an impossible table name; run `everypupil verify`."
-                )
-            files: list[str] = []
-            rows = 0
-            for file in entry["files"]:
-                path = root / file["path"]
-                if path.parent in folders or any(folder in path.parents for folder in folders):
-                    _check_parquet(path, root.name)
-                    files.append(str(path))
-                    rows += int(file["rows"])
-            if files:
-                views[f"{schema}.{table}"] = (files, rows)
-    if not views:
-        raise ReleaseError(f"Release {root.name} holds no tables for this tier; run `everypupil verify`.")
-    return views
+def _sources(
+    manifest: Mapping[str, Any], root: Path, schema: str, tier: str, folders: list[Path]
+) -> dict[str, _Source]:
+    """By view name, the files of a tier's tables that lie in these folders."""
+    sources: dict[str, _Source] = {}
+    for table, entry in (manifest["tables"].get(tier) or {}).items():
+        if not re.fullmatch(r"[a-z_][a-z0-9_]*", table):
+            raise ReleaseError(
+                f"The manifest of release {root.name} holds an impossible table name; run `everypupil verify`."
+            )
+        files: list[str] = []
+        rows = 0
+        for file in entry["files"]:
+            path = root / file["path"]
+            if any(folder in path.parents for folder in folders):
+                _check_parquet(path, root.name)
+                files.append(str(path))
+                rows += int(file["rows"])
+        if files:
+            sources[f"{schema}.{table}"] = _Source(files, rows)
+    return sources
 
 
 def _check_parquet(path: Path, release_id: str) -> None:
@@ -370,9 +482,14 @@ def _check_parquet(path: Path, release_id: str) -> None:
 
 
 def _fenced(
-    settings: Settings, folders: list[Path], views: dict[str, tuple[list[str], int]], release_id: str
-) -> duckdb.DuckDBPyConnection:
-    """The locked connection with its views."""
+    settings: Settings,
+    manifest: Mapping[str, Any],
+    figures: Path,
+    sources: dict[str, _Source],
+    reach: Reach,
+    wanted: Collection[str] | None,
+) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """The locked connection, and the names of its tables and views."""
     config = settings.duckdb_config() | {
         # A temporary directory would be one more place that may be read and written.
         "temp_directory": "",
@@ -380,24 +497,23 @@ def _fenced(
         "allow_community_extensions": "false",
         "allow_unsigned_extensions": "false",
     }
+    release_id = figures.parent.name
     connection = duckdb.connect(":memory:", config=config)
     try:
-        connection.execute("SET allowed_directories = ?", [[f"{folder}/" for folder in folders]])
-        connection.execute("SET enable_external_access = false")
         connection.execute("CREATE SCHEMA exports")
         connection.execute("CREATE SCHEMA marts")
-        for name, (files, rows) in sorted(views.items()):
+        for name, source in sources.items():
+            _check_rows(connection, name, source, release_id)
+        copied, left_out = _copy(connection, manifest, sources, reach, wanted)
+        whole = {name: source for name, source in sources.items() if name not in copied | left_out}
+        paths = [file for name, source in whole.items() if name.startswith("marts.") for file in source.files]
+        connection.execute("SET allowed_directories = ?", [[f"{figures}/"]])
+        connection.execute("SET allowed_paths = ?", [paths])
+        connection.execute("SET enable_external_access = false")
+        for name, source in sorted(whole.items()):
             schema, table = name.split(".")
             connection.execute("USE memory." + schema)
-            connection.from_parquet(files, union_by_name=True, hive_partitioning=False).create_view(table)
-            found = connection.execute(
-                "SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata(?)", [files]
-            ).fetchone()
-            if found is None or int(found[0]) != rows:
-                raise ReleaseError(
-                    f"Table {name} of release {release_id} does not have the rows its manifest counts; "
-                    "run `everypupil verify`."
-                )
+            _relation(connection, source).create_view(table)
         connection.execute("USE memory.main")
         connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
@@ -408,7 +524,92 @@ def _fenced(
     except BaseException:
         connection.close()
         raise
-    return connection
+    return connection, [*whole, *copied]
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection, name: str, source: _Source, release_id: str) -> None:
+    """Raises `ReleaseError` where a table does not have the rows that its manifest counts."""
+    found = connection.execute(
+        "SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata(?)", [source.files]
+    ).fetchone()
+    if found is None or int(found[0]) != source.rows:
+        raise ReleaseError(
+            f"Table {name} of release {release_id} does not have the rows its manifest counts; run `everypupil verify`."
+        )
+
+
+def _relation(connection: duckdb.DuckDBPyConnection, source: _Source) -> duckdb.DuckDBPyRelation:
+    return connection.from_parquet(source.files, union_by_name=True, hive_partitioning=False)
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    sources: Mapping[str, _Source],
+    reach: Reach,
+    wanted: Collection[str] | None,
+) -> tuple[set[str], set[str]]:
+    """Copies into memory what this reader may read in part, before the fence closes.
+
+    Returns: the tables that stand in memory (those not `wanted` as views over files that the fence will refuse, so
+    that they are listed), and those that this reader does not get at all.
+    """
+    copied, left_out = set(), set()
+    plans: dict[str, tuple[duckdb.DuckDBPyRelation, str]] = {}
+    for name, source in sources.items():
+        schema, table = name.split(".")
+        if schema == "exports":
+            continue
+        relation = _relation(connection, source)
+        try:
+            query = reach.copy_of(table, relation.columns)
+        except KeyError:
+            left_out.add(name)
+            continue
+        if query is not None:
+            copied.add(name)
+            kept = ", ".join(_quoted(column) for column in reach.columns_of(relation.columns))
+            plans[table] = relation.project(kept), query
+    if not plans:
+        return copied, left_out
+    connection.execute("CREATE SCHEMA reach")
+    if any("reach." in query for _, query in plans.values()):
+        _write_reach(connection, manifest, sources, reach)
+    connection.execute("USE memory.marts")
+    for table, (relation, query) in plans.items():
+        if wanted is None or table in wanted:
+            relation.query("t", query).create(table)
+        else:
+            relation.create_view(table)
+    connection.execute("USE memory.main")
+    connection.execute("DROP SCHEMA reach CASCADE")
+    return copied, left_out
+
+
+def _write_reach(
+    connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], sources: Mapping[str, _Source], reach: Reach
+) -> None:
+    """The tables that the filters of `reach` ask: year groups, the academic year of the release, enrolments."""
+    as_of = dt.date.fromisoformat(str(manifest["as_of"]))
+    first = as_of.year if as_of.month >= _FIRST_MONTH else as_of.year - 1
+    connection.execute("CREATE TABLE reach.year_group (nc_year VARCHAR)")
+    for year in reach.year_groups or ():
+        connection.execute("INSERT INTO reach.year_group VALUES (?)", [year])
+    connection.execute("CREATE TABLE reach.current_year (first_day DATE, academic_year VARCHAR, is_limited BOOLEAN)")
+    connection.execute(
+        "INSERT INTO reach.current_year VALUES (?, ?, ?)",
+        [dt.date(first, _FIRST_MONTH, 1), f"{first}/{(first + 1) % 100:02d}", reach.year_groups is not None],
+    )
+    enrolments = sources.get(f"marts.{ENROLMENT_TABLE}")
+    if enrolments is None:
+        connection.execute(_NO_ENROLMENTS)
+    else:
+        connection.execute("USE memory.reach")
+        _relation(connection, enrolments).query("t", ENROLMENTS).create("enrolment")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, role_of_tier
+from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, grant_of
 from ingest.settings import Settings
 
 APP = Path(__file__).resolve().parent / "app.py"
@@ -26,20 +26,22 @@ _OPTIONS = {
 
 
 def dashboard_command(
-    settings: Settings, tier: str = "public", port: int = 8501, address: str = "127.0.0.1"
+    settings: Settings, role: str = "public", port: int = 8501, address: str = "127.0.0.1"
 ) -> tuple[list[str], dict[str, str]]:
-    """The command and the environment that serve one tier of one home.
+    """The command and the environment that serve one home to one role.
 
-    Parameters: `tier`, public, leaders or pupils; `port`, `address`, where to listen.
-    Raises: `AccessError` for an unknown tier.
+    Parameters: `role`, as in `access.grant_of`; `port`, `address`, where to listen.
+    Raises: `AccessError` for an unknown role, and for roles that cannot be read.
     """
-    role_of_tier(tier)
+    grant = grant_of(settings, role)
     options = _OPTIONS | {"server.port": str(port), "server.address": address}
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     for name, value in options.items():
         command += [f"--{name}", value]
-    environment = {**os.environ, "EVERYPUPIL_HOME": str(settings.home), TIER_VARIABLE: tier}
-    if tier != "pupils":
-        # A role left over from another process must not widen this one.
-        environment.pop(ROLE_VARIABLE, None)
-    return command, environment
+    # Both are set, so that a role left over from another process widens nothing.
+    return command, {
+        **os.environ,
+        "EVERYPUPIL_HOME": str(settings.home),
+        TIER_VARIABLE: grant.tier,
+        ROLE_VARIABLE: grant.role,
+    }

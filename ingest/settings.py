@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     home: Path = DEFAULT_HOME
     landing: Path | None = None
+    access_log: Path | None = None
     memory_limit: str = Field("2500MB", pattern=_AMOUNT)
     result_limit: str = Field("512MB", pattern=_AMOUNT)  # of one answer of a release
     query_seconds: float = Field(120, gt=0)
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     keep_releases: int = Field(5, ge=1)
     dbt_project_dir: Path = Path(__file__).resolve().parents[1] / "dbt_project"
 
-    @field_validator("home", "landing", "dbt_project_dir")
+    @field_validator("home", "landing", "access_log", "dbt_project_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
@@ -83,6 +84,16 @@ class Settings(BaseSettings):
     @property
     def quality_dir(self) -> Path:
         return self.home / "quality"
+
+    @property
+    def access_path(self) -> Path:
+        """The roles of this home, where they are not those built in."""
+        return self.home / "access.yml"
+
+    @property
+    def access_log_path(self) -> Path:
+        """The access log; beside it lie its head and its lock."""
+        return self.access_log or self.home / "access" / "access_log.jsonl"
 
     @property
     def registry_dir(self) -> Path:

@@ -19,6 +19,7 @@ _SENTENCES = {
     "ReleaseError",
     "QueryError",
     "AccessError",
+    "AccessLogError",
     "ExportError",
     "ExampleNotInstalled",
     "FileRefused",
@@ -56,6 +57,7 @@ for command in (
     release.verify,
     read.sql,
     read.export,
+    read.access_log,
     serve.dashboard,
     serve.dagster,
 ):

@@ -1,21 +1,25 @@
-"""Commands that read a release through its fence: sql, export."""
+"""Commands that read a release through its fence, and who read it: sql, export, access-log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from orchestration.commands.common import Home, as_csv, as_table, print_json, with_home
-from orchestration.errors import WrongUse
+from orchestration.commands.common import Home, as_csv, as_json, as_table, print_json, with_home
+from orchestration.errors import ChainError, WrongUse
+
+ROLES = "public, leaders, school:URN or operator; or as access.yml in the home names them."
 
 
 @contextmanager
-def _wrong_use() -> Iterator[None]:
+def wrong_use() -> Iterator[None]:
     """Turns a role, a unit, a name or a query that cannot be used into wrong use of the command."""
     from dashboard.access import AccessError
+    from dashboard.access_log import AccessLogError
     from dashboard.export import ExportError
     from dashboard.reader import QueryError
 
@@ -28,6 +32,8 @@ def _wrong_use() -> Iterator[None]:
             else ""
         )
         raise WrongUse(f"{str(error).rstrip('.!') if hint else error}{hint}") from error
+    except AccessLogError as error:
+        raise ChainError(str(error)) from error
     except (AccessError, ExportError) as error:
         raise WrongUse(str(error)) from error
 
@@ -39,9 +45,7 @@ def _is_sql(sentence: str) -> bool:
 
 @click.command(short_help="Ask the release a read-only question, in SQL.")
 @click.argument("query")
-@click.option(
-    "--as", "role", metavar="ROLE", help="Read as this role: public (default), leaders, school:URN or operator."
-)
+@click.option("--as", "role", metavar="ROLE", help=f"Read as this role (default: public): {ROLES}")
 @click.option("--restricted", is_flag=True, help="For the operator: marts.* of all schools as well.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @with_home
@@ -51,10 +55,12 @@ def sql(home: Home, query: str, role: str | None, restricted: bool, form: str) -
     Published tables are exports.measure_value, exports.gap, exports.progress_school, exports.dim_school and others.
     """
     from dashboard.access import open_as
+    from dashboard.reach import named_in
 
     if role and restricted:
         raise WrongUse("Give either --as ROLE or --restricted, not both.")
-    with _wrong_use(), open_as(home.settings(), "operator" if restricted else role or "public") as release:
+    role = "operator" if restricted else role or "public"
+    with wrong_use(), open_as(home.settings(), role, tables=named_in(query)) as release:
         found = release.query(query)
     rows = found.to_pylist()
     if form == "json":
@@ -67,9 +73,7 @@ def sql(home: Home, query: str, role: str | None, restricted: bool, form: str) -
 
 @click.command(short_help="Write a table or a pack of the release to a file.")
 @click.argument("name")
-@click.option(
-    "--as", "role", default="public", show_default=True, metavar="ROLE", help="public, leaders, school:URN or operator."
-)
+@click.option("--as", "role", default="public", show_default=True, metavar="ROLE", help=ROLES)
 @click.option("--unit", metavar="URN", help="One school.")
 @click.option("--format", "form", type=click.Choice(["xlsx", "csv", "parquet"]), default="xlsx", show_default=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write, or a folder for it.")
@@ -82,9 +86,48 @@ def export(home: Home, name: str, role: str, unit: str | None, form: str, out: P
     """
     from dashboard.export import export_table
 
-    with _wrong_use():
+    with wrong_use():
         existed = {folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir()}
         written = export_table(home.settings(), name, role, unit, form, out)
     if written.absolute().parent not in existed:
         click.echo(f"Made the folder {written.parent}.")
     click.echo(f"Wrote {written}.")
+
+
+@click.command("access-log", short_help="Who read pupils' rows or took figures away.")
+@click.option("--verify", is_flag=True, help="Only check that no line was removed, changed or moved.")
+@as_json
+@with_home
+def access_log(home: Home, verify: bool, json_output: bool) -> None:
+    """Print the access log of this home, and check that no line was removed, changed or moved.
+
+    Each line holds the hash of the line before, and a head beside the log counts the lines. Whoever may write both
+    files and rewrites both leaves no trace; keep copies of the head elsewhere.
+    """
+    from dashboard.access_log import AccessLogError, read_log
+
+    try:
+        entries, problems = read_log(home.settings())
+    except AccessLogError as error:
+        raise ChainError(str(error)) from error
+    if json_output:
+        found = [{"line": problem.line, "sentence": problem.sentence} for problem in problems]
+        print_json({"lines": len(entries), "problems": found} | ({} if verify else {"entries": entries}))
+    elif not verify:
+        click.echo(as_table(_SHOWN, [_shown(entry) for entry in entries]))
+    if problems:
+        raise ChainError(
+            "The access log does not hold: "
+            + "; ".join(f"line {problem.line}: {problem.sentence}" for problem in problems)
+            + "."
+        )
+    if verify and not json_output:
+        click.echo(f"The access log holds: {len(entries)} lines, each on the one before.")
+
+
+_SHOWN = ("line", "at", "who", "role", "tier", "action", "what", "unit", "release", "rows")
+
+
+def _shown(entry: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: entry.get(name) for name in _SHOWN}
+    return shown | {"what": " ".join(map(str, entry.get("what") or [])), "at": str(entry.get("at"))[:19]}

@@ -10,20 +10,26 @@ import click
 
 from ingest.settings import Settings
 from orchestration.commands.common import Home, with_home
-from orchestration.errors import ChainError
+from orchestration.commands.read import ROLES, wrong_use
+from orchestration.errors import ChainError, WrongUse
 from orchestration.releases import current_id
 
 LOCAL = "127.0.0.1"
 TIERS = ("public", "leaders", "pupils")
 
 
-@click.command(short_help="Serve the dashboard, at one tier.")
-@click.option("--tier", type=click.Choice(TIERS), default="public", show_default=True)
+@click.command(short_help="Serve the dashboard, at one tier or to one role.")
+@click.option("--tier", type=click.Choice(TIERS), help="Default: public; pupils is for the operator.")
+@click.option("--as", "role", metavar="ROLE", help=f"Serve what this role may read: {ROLES}")
 @click.option("--port", type=int, default=8501, show_default=True)
 @with_home
-def dashboard(home: Home, tier: str, port: int) -> None:
-    """Serve the dashboard on this machine, at one tier."""
-    serve_dashboard(home.settings(), tier, port)
+def dashboard(home: Home, tier: str | None, role: str | None, port: int) -> None:
+    """Serve the dashboard on this machine, at one tier or to one role."""
+    from dashboard.access import role_of_tier
+
+    if tier and role:
+        raise WrongUse("Give either --tier or --as ROLE, not both: a role says its tier.")
+    serve_dashboard(home.settings(), role or role_of_tier(tier or "public"), port)
 
 
 @click.command(short_help="Serve Dagster: its pages, schedule and sensor.")
@@ -47,15 +53,16 @@ def dagster(home: Home, port: int) -> None:
     )
 
 
-def serve_dashboard(settings: Settings, tier: str, port: int = 8501) -> None:
+def serve_dashboard(settings: Settings, role: str, port: int = 8501) -> None:
     """Becomes the dashboard's server, so that a signal reaches it and nothing is left behind."""
     from dashboard.serve import dashboard_command
     from orchestration.dbt_runner import settings_environment
 
     if current_id(settings) is None:
         raise ChainError(f"Nothing is published in {settings.home}; everypupil run publishes what lies in landing.")
-    command, environment = dashboard_command(settings, tier, port, LOCAL)
-    click.echo(f"Dashboard ({tier}): http://{LOCAL}:{port}", err=True)
+    with wrong_use():
+        command, environment = dashboard_command(settings, role, port, LOCAL)
+    click.echo(f"Dashboard ({role}): http://{LOCAL}:{port}", err=True)
     become(command, environment | settings_environment(settings))
 
 

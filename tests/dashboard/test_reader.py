@@ -198,7 +198,7 @@ def test_no_schools_is_not_every_school(settings: Settings) -> None:
 )
 def test_an_unknown_role_reads_nothing(settings: Settings, role: str) -> None:
     with pytest.raises(AccessError):
-        grant_of(role)
+        grant_of(settings, role)
 
 
 def test_known_roles_open_their_tier(settings: Settings) -> None:
