@@ -25,6 +25,7 @@ _YEAR_GROUPS = ("E1", "E2", "N1", "N2", "R", *(str(year) for year in range(1, 15
 # A role of these names is what the commands take when no role is named, so the name says the tier.
 _TIER_OF_NAME = {"public": "public", "leaders": "leaders", OPERATOR: "pupils"}
 Place = tuple[str | int, ...]
+_DEEPEST = 8
 _BUILT_IN_SCHOOL = re.compile(r"school:([0-9A-Za-z-]{1,20})")
 
 
@@ -191,10 +192,7 @@ def _parsed(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
     """
     lines: dict[Place, int] = {}
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise _at(path, line, "an alias stands for something written elsewhere; write it")
+        _refuse_riddles(path, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = None if node is None else _plain(path, node, (), lines)
     except yaml.MarkedYAMLError as error:
@@ -205,6 +203,18 @@ def _parsed(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
     if not isinstance(content, dict) or not content.get("roles"):
         raise _at(path, 1, "no roles stand here; write 'roles:' and a role below it, or take the file away")
     return content, lines
+
+
+def _refuse_riddles(path: Path, text: str) -> None:
+    """Raises `AccessError` for aliases and deep nesting, which nobody needs to name roles."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, yaml.AliasEvent):
+            raise _at(path, line, "an alias stands for something written elsewhere; write it out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise _at(path, line, "this is nested too deeply; write a role, its keys and their lists, no more")
 
 
 def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:
@@ -227,15 +237,18 @@ def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -
 
 
 def _refused(path: Path, lines: Mapping[Place, int], error: ValidationError) -> AccessError:
-    """The first thing that is wrong, by line, as one sentence."""
+    """The first thing that is wrong as one sentence: a misspelt key before the key that is missing for it, then by
+    line.
+    """
     found = []
     for problem in error.errors(include_url=False):
         place = tuple(problem["loc"])
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, _RoleError):
             place = ("roles", cause.role)
-        found.append((_line(lines, place), _sentence(problem["type"], place, problem["input"], cause, problem["msg"])))
-    line, sentence = min(found)
+        sentence = _sentence(problem["type"], place, problem["input"], cause, problem["msg"])
+        found.append((problem["type"] == "missing", _line(lines, place), sentence))
+    _, line, sentence = min(found)
     return _at(path, line, sentence)
 
 
