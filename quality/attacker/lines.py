@@ -1,0 +1,166 @@
+"""How cells add up: groups to everybody, crossings to their margins, schools to their units, periods to the year."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from quality.attacker.cells import CELL, YEAR_TO_DATE, Cells, Quantity, tables_of
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CROSSING = "×"
+# The terms of the school year in order, as periods are named; those of them that a table has add up to its year.
+TERMS = ("AUT", "SPR", "SUM", "SUM1", "SUM2")
+CUMULATIVE = {"Y5": ("AUT", "SPR", "SUM1"), "Y6": TERMS}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Sums of cells: total = sum of parts. One entry per part; line numbers from 0.
+
+    name: the sort of sum; by_definition: whether it must hold, rather than being found to hold in what is shown.
+    """
+
+    name: str
+    line: Integers
+    part: Integers
+    total: Integers
+    by_definition: bool = True
+
+
+def group_lines(cells: Cells) -> list[Lines]:
+    """Every group of a dimension within everybody, and crossed groups within the groups of each of their sides."""
+    frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
+    unit = ["academic_year", "period", "level", "unit_code"]
+    everybody = frame[frame["group_dimension"].eq("all")]
+    groups = frame[frame["group_dimension"].ne("all")]
+    found = [
+        _lines(
+            "the groups add up to everybody",
+            groups.merge(everybody[[*unit, "cell"]], on=unit, suffixes=("", "_total")),
+            ["group_definition", "group_dimension"],
+        )
+    ]
+    crossed = groups[groups["group_dimension"].str.contains(CROSSING, regex=False)]
+    for side in (0, 1):
+        if len(crossed):
+            margin = crossed.assign(
+                group_dimension=crossed["group_dimension"].str.split(CROSSING).str[side],
+                group_value=crossed["group_value"].str.split(CROSSING).str[side],
+                crossing=crossed["group_dimension"],
+            )
+            on = [*unit, "group_dimension", "group_value"]
+            found.append(
+                _lines(
+                    "the crossed groups add up to their margin",
+                    margin.merge(groups[[*on, "cell"]], on=on, suffixes=("", "_total")),
+                    ["crossing"],
+                )
+            )
+    return [lines for lines in found if lines is not None]
+
+
+def members(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Which school is in which unit: columns unit_code (URN or school key), parent_level, parent_code."""
+    frames = []
+    for _, schools in tables_of(tables, "dim_school"):
+        for level, columns in (
+            ("trust", ("trust_code", "trust_name", "trust")),
+            ("la", ("la_code", "la")),
+            ("region", ("region_code", "region_name")),
+        ):
+            for column in columns:
+                if column in schools:
+                    for code in ("urn", "school_key"):
+                        one = schools.loc[schools[column].notna(), [code, column]].astype(str)
+                        frames.append(one.set_axis(["unit_code", "parent_code"], axis=1).assign(parent_level=level))
+    columns_of = ["unit_code", "parent_level", "parent_code"]
+    return pd.concat(frames)[columns_of].drop_duplicates() if frames else pd.DataFrame(columns=columns_of)
+
+
+def unit_lines(cells: Cells, membership: pd.DataFrame) -> list[Lines]:
+    """Every trust, authority and region as the sum of its schools."""
+    frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
+    schools = frame[frame["level"].eq("school")].merge(membership, on="unit_code")
+    above = frame.rename(columns={"level": "parent_level", "unit_code": "parent_code"})
+    on = [column for column in CELL if column not in ("level", "unit_code")] + ["parent_level", "parent_code"]
+    # A school goes by one code in the figures: by both, where URN and school key are the same, it is one part still.
+    joined = schools.merge(above[[*on, "cell"]], on=on, suffixes=("", "_total")).drop_duplicates(["cell", "cell_total"])
+    lines = _lines("the schools add up to the unit they are in", joined, [])
+    return [] if lines is None else [lines]
+
+
+def period_lines(cells: Cells, nested: pd.DataFrame) -> list[Lines]:
+    """Every longer period as the sum of what lies within it; one sort of sum per year, whole and kind of part."""
+    frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
+    found = []
+    on = [column for column in CELL if column != "period"]
+    for (year, whole, weeks), pairs in nested.groupby(["academic_year", "whole", "weeks"], sort=True):
+        parts = frame[frame["academic_year"].eq(str(year)) & frame["period"].isin(pairs["part"])]
+        wholes = frame[frame["academic_year"].eq(str(year)) & frame["period"].eq(str(whole))]
+        what = "weeks" if weeks else "terms"
+        lines = _lines(
+            f"the {what} of {year} add up to {whole}",
+            parts.merge(wholes[[*on, "cell"]], on=on, suffixes=("", "_total")),
+            [],
+            by_definition=False,
+        )
+        if lines is not None:
+            found.append(lines)
+    return found
+
+
+def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd.DataFrame:
+    """Which periods lie within which: columns academic_year, whole, part, weeks (whether the parts are weeks).
+
+    The public tables do not date the terms: a term's weeks are those in a row whose shown sessions add up to its own.
+    known: the count of each variable, NaN where it is not shown.
+    """
+    rows: list[tuple[str, str, str, bool]] = []
+    for year, frame in cells.frame.groupby("academic_year", sort=True):
+        periods = set(frame["period"])
+        weeks = sorted(period for period in periods if period.startswith("W"))
+        terms = [term for term in TERMS if term in periods]
+        wholes = {
+            YEAR_TO_DATE: terms,
+            **{whole: [t for t in parts if t in terms] for whole, parts in CUMULATIVE.items()},
+        }
+        for whole, parts in wholes.items():
+            if whole in periods:
+                rows += [(str(year), whole, part, False) for part in parts]
+        if YEAR_TO_DATE in periods:
+            rows += [(str(year), YEAR_TO_DATE, week, True) for week in weeks]
+        if sessions is None or not weeks:
+            continue
+        everybody = frame[frame["group_dimension"].eq("all")]
+        variables = cells.variables_of(everybody.index.to_numpy(np.int64), sessions)
+        amounts = everybody.assign(amount=np.where(variables >= 0, known[variables], np.nan))
+        table = amounts.pivot_table(index=["level", "unit_code"], columns="period", values="amount", aggfunc="first")
+        for term in terms:
+            complete = table.dropna(subset=[*weeks, term]) if term in table else table.iloc[:0]
+            if complete.empty:
+                continue
+            sums = np.cumsum(complete[weeks].to_numpy(np.float64), axis=1)
+            sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+            fits = np.all(
+                np.abs(sums[:, None, :] - sums[:, :, None] - complete[term].to_numpy()[:, None, None]) < 0.5, axis=0
+            )
+            starts, ends = np.nonzero(fits)
+            if len(starts):
+                rows += [(str(year), term, week, True) for week in weeks[starts[0] : ends[0]]]
+    return pd.DataFrame(rows, columns=["academic_year", "whole", "part", "weeks"])
+
+
+def _lines(name: str, entries: pd.DataFrame, by: list[str], by_definition: bool = True) -> Lines | None:
+    if entries.empty:
+        return None
+    line = np.asarray(entries.groupby(["cell_total", *by], sort=True).ngroup(), dtype=np.int64)
+    return Lines(
+        name, line, entries["cell"].to_numpy(np.int64), entries["cell_total"].to_numpy(np.int64), by_definition
+    )

@@ -1,0 +1,63 @@
+"""The two suppressors' errors that everybody makes first, and what the real suppressor does instead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from quality.attacker.cells import GAP_KEY
+from quality.disclosure import Marts
+from tests.attacker.published import attacked, published, row_keys, suppressed
+
+YEAR = "2024/25"
+SCHOOLS = pd.DataFrame({"school_key": ["1"], "urn": ["1"], "trust": ["T1"], "la": ["301"]})
+
+
+def one_school(counts: list[int]) -> Marts:
+    """One school's groups in file order, and everybody, of one mean score."""
+    values = [str(number) for number in range(len(counts))]
+    frame = pd.DataFrame(
+        {
+            "group_definition": ["sen@census"] * len(counts) + ["all"],
+            "group_dimension": ["sen"] * len(counts) + ["all"],
+            "group_value": [*values, "all"],
+            "n": [*counts, sum(counts)],
+        }
+    ).assign(
+        academic_year=YEAR,
+        period="YTD",
+        level="school",
+        unit_code="1",
+        measure_id="mean_score_reading",
+        definition_version=1,
+        numerator=np.nan,
+        denominator=np.nan,
+    )
+    return Marts(
+        frame,
+        pd.DataFrame(columns=[*GAP_KEY, "n_group", "n_comparator"]),
+        pd.DataFrame(columns=["academic_year", "measure_id", "school_key", "urn", "n"]),
+        pd.DataFrame(columns=["academic_year", "measure_id", "method", "n_pupils"]),
+        SCHOOLS,
+        pd.DataFrame(columns=["academic_year", "whole", "part"]),
+    )
+
+
+def hide(marts: Marts, groups: list[str]) -> dict[str, set[str]]:
+    values = marts.measure_value
+    return {"measure_value": set(row_keys(values, "measure_value")[values["group_value"].isin(groups)])}
+
+
+def test_a_lone_hidden_group_is_what_the_others_leave_of_the_total() -> None:
+    marts = one_school([80, 3, 150])
+    found = attacked(published(marts, hide(marts, ["1"])))
+    assert [(breach.kind, breach.low, breach.high) for breach in found] == [("exact", 3, 3)]
+    assert "the groups add up to everybody" in found[0].identities[0]
+    assert attacked(published(marts, suppressed(marts))) == []
+
+
+def test_an_empty_group_covers_nothing() -> None:
+    marts = one_school([3, 0])
+    found = attacked(published(marts, hide(marts, ["0"])))
+    assert {(breach.kind, breach.low) for breach in found} == {("exact", 3), ("shown", 3)}
+    assert attacked(published(marts, suppressed(marts))) == []
