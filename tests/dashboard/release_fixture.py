@@ -4,6 +4,7 @@ hand.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import math
@@ -64,6 +65,8 @@ FLOAT_COLUMNS = {
     "effect_pp",
     "expected",
     "received",
+    "numeric_value",
+    "residual",
 }
 INTEGER_COLUMNS = {
     "n",
@@ -83,6 +86,7 @@ INTEGER_COLUMNS = {
     "minimum_n",
     "possible",
     "attended",
+    "idaci_decile",
 }
 
 
@@ -112,7 +116,7 @@ def build_release(
     tables: dict[str, dict[str, Any]] = {"public": {}, "leaders": {}, "pupils": {}}
     for tier, limit in (("public", 10), ("leaders", 6)):
         for name, rows in (figures | (quality if tier == "leaders" else {})).items():
-            tables[tier][name] = _entry([_write(root, f"{tier}/{name}.parquet", _suppress(rows, limit))])
+            tables[tier][name] = entry_of([write_table(root, f"{tier}/{name}.parquet", _suppress(rows, limit))])
     by_school: dict[str, list[dict[str, Any]]] = {}
     for urn, _, _, _, _ in schools:
         rows = [
@@ -127,17 +131,17 @@ def build_release(
             for i in range(5)
         ]
         by_school.setdefault("attendance_pupil_year", []).append(
-            _write(root, f"pupils/urn={urn}/attendance_pupil_year.parquet", rows)
+            write_table(root, f"pupils/urn={urn}/attendance_pupil_year.parquet", rows)
         )
         own = [row for row in figures["progress_school"] if row["urn"] == urn]
         by_school.setdefault("progress_school", []).append(
-            _write(root, f"pupils/urn={urn}/progress_school.parquet", own)
+            write_table(root, f"pupils/urn={urn}/progress_school.parquet", own)
         )
         school = [row for row in figures["dim_school"] if row["urn"] == urn]
-        by_school.setdefault("dim_school", []).append(_write(root, f"pupils/urn={urn}/dim_school.parquet", school))
-    by_school["delivery"] = [_write(root, "pupils/urn=_all/delivery.parquet", quality["delivery"])]
-    tables["pupils"] = {name: _entry(files) for name, files in by_school.items()}
-    _write(
+        by_school.setdefault("dim_school", []).append(write_table(root, f"pupils/urn={urn}/dim_school.parquet", school))
+    by_school["delivery"] = [write_table(root, "pupils/urn=_all/delivery.parquet", quality["delivery"])]
+    tables["pupils"] = {name: entry_of(files) for name, files in by_school.items()}
+    write_table(
         root,
         "identity/urn=100001/pupil.parquet",
         [{"pupil_key": 1, "upn": "X", "surname": "X", "forename": "X", "dob": "X"}],
@@ -193,11 +197,11 @@ def refused_run(release_id: str = RELEASE_ID) -> dict[str, Any]:
     }
 
 
-def _entry(files: list[dict[str, Any]]) -> dict[str, Any]:
+def entry_of(files: list[dict[str, Any]]) -> dict[str, Any]:
     return {"rows": sum(file["rows"] for file in files), "content_hash": "3" * 64, "files": files}
 
 
-def _write(root: Path, path: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def write_table(root: Path, path: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     target = root / path
     target.parent.mkdir(parents=True, exist_ok=True)
     names = list(rows[0]) if rows else ["academic_year"]
@@ -214,11 +218,15 @@ def _write(root: Path, path: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _type(column: str, rows: list[dict[str, Any]]) -> pa.DataType:
     if any(isinstance(row[column], str) for row in rows):
         return pa.string()
+    if any(isinstance(row[column], dt.date) for row in rows):
+        return pa.date32()
+    if any(isinstance(row[column], bool) for row in rows):
+        return pa.bool_()
     if column in FLOAT_COLUMNS:
         return pa.float64()
     if column in INTEGER_COLUMNS:
         return pa.int64()
-    return pa.bool_() if column == "is_open" else pa.string()
+    return pa.string()
 
 
 def _suppress(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:

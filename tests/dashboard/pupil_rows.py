@@ -1,0 +1,173 @@
+"""Pupils of a release: rows of every mart, so that what each role reads of them can be counted on one's fingers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.settings import Settings
+from tests.dashboard.release_fixture import RELEASE_ID, SCHOOLS, YEARS, entry_of, write_table
+
+LAST_YEAR, THIS_YEAR = YEARS
+SPECIAL = {
+    "is_fsm": True,
+    "is_fsm6": True,
+    "is_disadvantaged": True,
+    "disadvantage_basis": "FSM6",
+    "sen_provision": "K",
+    "is_eal": True,
+    "ethnicity_major": "Asian",
+    "is_looked_after": False,
+    "idaci_decile": 2,
+}
+DIMENSIONS = {"all": "all", "sex": "F", "sen": "E", "disadvantage": "disadvantaged", "ethnicity": "Asian"}
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A stay of one pupil at one school; `year_group` as of its last pupil list."""
+
+    pupil_key: int
+    urn: str
+    year_group: str
+    entry: dt.date
+    leaving: dt.date | None = None
+
+    @property
+    def key(self) -> str:
+        return f"e{self.pupil_key}-{self.urn}"
+
+
+MOVER = 7
+ENROLMENTS = (
+    *(
+        Enrolment(int(urn) * 10 + number, urn, year_group, dt.date(2024, 9, 1), leaving)
+        for urn, *_ in SCHOOLS
+        for number, (year_group, leaving) in enumerate(
+            [
+                ("10", None),
+                ("10", dt.date(2025, 11, 3)),  # left in the academic year of the release
+                ("10", dt.date(2025, 7, 22)),  # left before it
+                ("11", None),
+                ("R", None),
+            ]
+        )
+    ),
+    Enrolment(MOVER, "100004", "10", dt.date(2024, 9, 1), dt.date(2025, 12, 1)),
+    Enrolment(MOVER, "100001", "10", dt.date(2025, 12, 1)),
+)
+# One status before the move and one after, so that each school is told its own days alone.
+STATUSES = tuple(
+    {"pupil_key": key, "valid_from": first, "valid_to": last, "sex": "F", **SPECIAL}
+    for key, first, last in [
+        *((e.pupil_key, dt.date(2024, 9, 1), dt.date(9999, 12, 31)) for e in ENROLMENTS if e.pupil_key != MOVER),
+        (MOVER, dt.date(2024, 9, 1), dt.date(2025, 11, 1)),
+        (MOVER, dt.date(2026, 1, 5), dt.date(9999, 12, 31)),
+    ]
+)
+
+
+def add_pupils(settings: Settings) -> None:
+    """Adds pupils' rows to the release that `build_release` wrote, in place of those it has."""
+    root = settings.releases_dir / RELEASE_ID
+    manifest = json.loads((root / "manifest.json").read_text())
+    files: dict[str, list[dict[str, Any]]] = {}
+    for urn, *_ in SCHOOLS:
+        for table, rows in rows_of_school(urn).items():
+            files.setdefault(table, []).append(write_table(root, f"pupils/urn={urn}/{table}.parquet", rows))
+    for table, rows in rows_of_no_school().items():
+        files.setdefault(table, []).append(write_table(root, f"pupils/urn=_all/{table}.parquet", rows))
+    manifest["tables"]["pupils"] = {table: entry_of(entries) for table, entries in files.items()}
+    (root / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
+    """By mart, the rows of one school."""
+    own = [enrolment for enrolment in ENROLMENTS if enrolment.urn == urn]
+    place = {"school_key": urn, "urn": urn}
+    by_pupil = [{"academic_year": year, "pupil_key": e.pupil_key, **place} for e in own for year in YEARS]
+    by_enrolment = [
+        row | {"enrolment_key": e.key} for row, e in zip(by_pupil, [e for e in own for _ in YEARS], strict=True)
+    ]
+    figures = [figure(year, "school", urn, *group) for year in YEARS for group in groups()]
+    return {
+        "assessment_result": [row | {"numeric_value": 101.0} for row in by_pupil],
+        "attendance_enrolment_year": by_enrolment,
+        "attendance_pupil_year": [row | {"possible": 380, "attended": 361} for row in by_pupil],
+        "coverage": [
+            {
+                "academic_year": THIS_YEAR,
+                "period": "YTD",
+                "feed": "pupils",
+                **place,
+                "expected": 5.0,
+                "received": 5.0,
+                "share": 100.0,
+                "status": "ok",
+            }
+        ],
+        "data_quality_issue": [{"issue_id": f"i{urn}", **place, "n_rows": 1}],
+        "dim_school": [place],
+        "fct_enrolment": [
+            {
+                "enrolment_key": e.key,
+                "pupil_key": e.pupil_key,
+                **place,
+                "nc_year": e.year_group,
+                "entry_date": e.entry,
+                "leaving_date": e.leaving,
+            }
+            for e in own
+        ],
+        "fct_session": [row | {"session_date": dt.date(2025, 9, 3), "code": "I"} for row in by_enrolment],
+        "gap": [
+            row
+            | {"comparator": "others", "n_group": 1, "n_comparator": 4, "value_group": 50.0, "value_comparator": 60.0}
+            | {"gap": 10.0, "effect_size": 0.4}
+            for row in figures
+        ],
+        "measure_value": figures,
+        "progress_pupil": [row | {"residual": 0.5} for row in by_pupil],
+        "progress_school": [
+            {"academic_year": THIS_YEAR, "measure_id": "value_added_maths", **place, "n": 3, "status": "ok"}
+            | dict.fromkeys(("raw_mean", "raw_ci_low", "raw_ci_high", "shrunken", "shrunken_ci_low"), 0.1)
+            | dict.fromkeys(("shrunken_ci_high", "reliability", "probability_above", "coverage"), 0.5)
+        ],
+        "staff_note": [{**place, "note": "a mart that no role was asked about"}],
+    }
+
+
+def rows_of_no_school() -> dict[str, list[dict[str, Any]]]:
+    """By mart, the rows that lie beside the schools' folders."""
+    return {
+        "delivery": [{"delivery_id": "d1", "rows_read": 5}],
+        "dim_pupil_status": list(STATUSES),
+        "measure": [{"measure_id": "m", "name": "Attendance"}],
+        "measure_value": [figure(THIS_YEAR, "trust", "T0001", *group) for group in groups()],
+        "progress_model": [{"measure_id": "m", "n_pupils": 30}],
+    }
+
+
+def groups() -> list[tuple[str, str]]:
+    return [*DIMENSIONS.items(), *(("nc_year", year) for year in ("R", "10", "11"))]
+
+
+def figure(year: str, level: str, unit: str, dimension: str, value: str) -> dict[str, Any]:
+    return {
+        "academic_year": year,
+        "period": "YTD",
+        "level": level,
+        "unit_code": unit,
+        "measure_id": "attendance_rate",
+        "definition_version": 1,
+        "group_dimension": dimension,
+        "group_value": value,
+        "n": 1,
+        "value": 50.0,
+        "ci_low": 40.0,
+        "ci_high": 60.0,
+        "coverage": 100.0,
+        "status": "ok",
+    }
