@@ -279,10 +279,16 @@ def _years(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, lis
         if "slice_fingerprint" in table.columns
         else "NULL"
     )
+    known = ", t.slice_fingerprint" if "slice_fingerprint" in table.columns else ""
+    # Days first: they are few, and the year of each of millions of marks need not be worked out.
     rows = connection.execute(
         f"""
-        SELECT {table.school} AS urn, year(t.session_date - INTERVAL 7 MONTH) AS first_year, {fingerprint}
-        FROM marts.{quoted(table.name)} AS t WHERE {table.school} IS NOT NULL GROUP BY ALL ORDER BY ALL
+        WITH day AS (
+            SELECT DISTINCT {table.school} AS urn, t.session_date{known}
+            FROM marts.{quoted(table.name)} AS t WHERE {table.school} IS NOT NULL
+        )
+        SELECT urn, year(t.session_date - INTERVAL 7 MONTH) AS first_year, {fingerprint}
+        FROM day AS t GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
     years: dict[str, list[tuple[int, str | None]]] = {}

@@ -10,6 +10,7 @@ select
     owner.school_key,
     owner.academic_year,
     mark.delivery_id,
+    mark.session_date,
     count(*) as n_rows,
     owner.slice_fingerprint
 from owner
@@ -21,4 +22,4 @@ inner join {{ ref('raw_session_marks') }} as mark
         and day.session_date = mark.session_date
         and person.pupil_ref = mark.pupil_ref
 where day.layer < owner.layer
-group by owner.school_key, owner.academic_year, mark.delivery_id, owner.slice_fingerprint
+group by owner.school_key, owner.academic_year, mark.delivery_id, mark.session_date, owner.slice_fingerprint

@@ -25,7 +25,7 @@ in_force as (
     group by school_day.slice_fingerprint, school_day.session_date
 ),
 
-placed as (
+known as (
     select
         mark.slice_fingerprint,
         mark.session_date,
@@ -34,6 +34,21 @@ placed as (
     inner join slice on mark.slice_fingerprint = slice.slice_fingerprint
     where not mark.is_quarantined
     group by mark.slice_fingerprint, mark.session_date
+    union all
+    select
+        slice_fingerprint,
+        session_date,
+        n_rows
+    from {{ ref('int_session_superseded') }}
+),
+
+accounted as (
+    select
+        slice_fingerprint,
+        session_date,
+        sum(n_rows) as n_rows
+    from known
+    group by slice_fingerprint, session_date
 ),
 
 differing_day as (
@@ -41,9 +56,9 @@ differing_day as (
     from school_day
     inner join in_force
         on school_day.slice_fingerprint = in_force.slice_fingerprint and school_day.session_date = in_force.session_date
-    left join placed
-        on in_force.slice_fingerprint = placed.slice_fingerprint and in_force.session_date = placed.session_date
-    where in_force.n_rows <> coalesce(placed.n_rows, 0)
+    left join accounted
+        on in_force.slice_fingerprint = accounted.slice_fingerprint and in_force.session_date = accounted.session_date
+    where in_force.n_rows <> coalesce(accounted.n_rows, 0)
 ),
 
 came as (
