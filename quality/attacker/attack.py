@@ -1,20 +1,15 @@
-"""The attack: all that a tier's reader has in hand, what it says of each hidden count, and what is given away."""
+"""The attack: all that a tier's reader has in hand, of one release or of two that follow each other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from ingest.registry import Registry
-from quality.attacker.breach import Breach, kind_of_range
-from quality.attacker.cells import Cells, Quantity, read_cells
-from quality.attacker.identities import build_system
-from quality.attacker.inferences import figures_left, infer
-from quality.attacker.observed import Observed, observe
-from quality.attacker.solver import ContradictionError, Ranges, solve
-from quality.attacker.system import System
+from quality.attacker.breach import Breach
+from quality.attacker.pair import attack_pair
+from quality.attacker.release import attack_release
 
 
 def attack(
@@ -28,85 +23,5 @@ def attack(
     """
     breaches = attack_release(tables, registry, tier)
     if parent is not None:
-        # Read here alone: one release on its own needs nothing of how two are compared.
-        from quality.attacker.releases import attack_pair
-
         breaches += attack_pair(tables, parent, registry, tier, breaches)
     return sorted(set(breaches), key=lambda breach: (breach.table, breach.row_key, breach.quantity, breach.kind))
-
-
-def attack_release(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str) -> list[Breach]:
-    """The breaches of one release by itself."""
-    cells = read_cells(tables, registry)
-    if cells is None:
-        return []
-    observed = observe(cells, registry, tier)
-    system, contradictions = build_system(cells, observed, tables, registry, tier)
-    infer(system, cells, observed, tables, registry)
-    breaches = [*observed.breaches, *contradictions]
-    forget_shown_zeros(system, cells, observed)
-    breaches += solved(cells, system, observed, tier)
-    given = {(breach.table, breach.row_key) for breach in breaches}
-    left = figures_left(tables, registry, tier)
-    return breaches + [breach for breach in left if (breach.table, breach.row_key) not in given]
-
-
-def solved(cells: Cells, system: System, observed: Observed, tier: str) -> list[Breach]:
-    """The secrets that the system gives away."""
-    try:
-        ranges = solve(system, observed.secret, observed.rule)
-    except ContradictionError as error:
-        return [Breach("contradiction", tier, "measure_value", "", "counts", None, None, 0, (str(error),))]
-    suspects = np.flatnonzero(observed.secret)
-    given = observed.rule.of(suspects).given_away(ranges.low[suspects], ranges.high[suspects])
-    return [_breach(cells, observed, ranges, tier, int(variable)) for variable in suspects[given]]
-
-
-def _breach(cells: Cells, observed: Observed, ranges: Ranges, tier: str, variable: int) -> Breach:
-    table, row_key = observed.row[variable]
-    low, high = float(ranges.low[variable]), float(ranges.high[variable])
-    limit = float(observed.rule.limit[variable])
-    return Breach(
-        kind_of_range(low, high, limit, bool(observed.rule.sessions[variable])),
-        tier,
-        table,
-        row_key,
-        cells.quantity_of(variable).text,
-        low,
-        high if np.isfinite(high) else None,
-        int(limit),
-        ranges.why[variable],
-    )
-
-
-def forget_shown_zeros(system: System, cells: Cells, observed: Observed) -> None:
-    """Takes from the secrets what is nought because a shown row that contains it is nought.
-
-    The rule lets 0 % and 100 % show, and such a row says of everybody in it what it says of each part.
-    """
-    rows = system.rows()
-    matrix = rows.matrix.tocsr()
-    zero = (system.low == 0) & (system.high == 0) & ~observed.secret
-    # total - parts = 0 and more - less >= 0 alike: where the positive terms are nought, so are the negative ones.
-    homogeneous = (rows.low == 0) & ((rows.high == 0) | (rows.high == np.inf))
-    matrix = matrix[np.flatnonzero(homogeneous)]
-    positive, negative = matrix.maximum(0), -matrix.minimum(0)
-    n_positive = np.asarray((positive != 0).sum(axis=1)).ravel()
-    while True:
-        empty = np.asarray((positive != 0).astype(np.int64) @ zero.astype(np.int64)) == n_positive
-        reached = (
-            np.asarray((negative != 0).astype(np.int64).T @ (empty & (n_positive > 0)).astype(np.int64)) > 0
-        ) & ~zero
-        if not reached.any():
-            break
-        zero |= reached
-    observed.secret[zero] = False
-    system.low[zero], system.high[zero] = 0.0, 0.0
-    # Where nobody has a trait, those without it are the enrolments, and are judged as such; and the other way round.
-    for quantity, number in cells.number.items():
-        if quantity.role in ("with", "without"):
-            opposite = "without" if quantity.role == "with" else "with"
-            others = cells.variable[:, cells.number[Quantity(opposite, quantity.family, quantity.measure)]]
-            own = cells.variable[:, number]
-            both = own >= 0
-            observed.secret[others[both][zero[own[both]]]] = False
