@@ -155,13 +155,7 @@ def _of_variable(system: System, variable: int) -> tuple[int, int]:
 
 def _from_progress(system: System, cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) -> None:
     multiplier = float(registry.data["statistics"]["normal_multiplier"])
-    variances: dict[tuple[str, str], tuple[float, float]] = {}
-    for _, models in tables_of(tables, "progress_model"):
-        for model, school, pupil in zip(
-            models.to_dict("records"), numbers(models, "var_school"), numbers(models, "var_pupil"), strict=True
-        ):
-            if np.isfinite(school) and np.isfinite(pupil):
-                variances[str(model["academic_year"]), str(model["measure_id"])] = (float(school), float(pupil))
+    variances = _variances(tables)
     for name, frame in tables_of(tables, "progress_school"):
         figures = {column: numbers(frame, column) for column in FIGURES["progress_school"]}
         told = np.isnan(figures["n"]) & np.logical_or.reduce(
@@ -169,6 +163,8 @@ def _from_progress(system: System, cells: Cells, tables: Mapping[str, pd.DataFra
         )
         if not told.any():
             continue
+        for key, of_school in _variances_of_schools(frame, figures, multiplier).items():
+            variances.setdefault(key, of_school)
         unit = {column: rounding_unit(column_values) for column, column_values in figures.items()}
         keys = frame.assign(
             period=YEAR_TO_DATE,
@@ -200,6 +196,35 @@ def _from_progress(system: System, cells: Cells, tables: Mapping[str, pd.DataFra
             if np.isfinite(reliability):
                 n = n_of_reliability(reliability, var_school, var_pupil, slack + 1e-9)
                 _told(system, variable, n, f"{name}: reliability = n / (n + var_pupil / var_school)")
+
+
+def _variances(tables: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], tuple[float, float]]:
+    """The variances of schools and of pupils by year and measure, as a model's row shows them."""
+    variances: dict[tuple[str, str], tuple[float, float]] = {}
+    for _, models in tables_of(tables, "progress_model"):
+        for model, school, pupil in zip(
+            models.to_dict("records"), numbers(models, "var_school"), numbers(models, "var_pupil"), strict=True
+        ):
+            if np.isfinite(school) and np.isfinite(pupil):
+                variances[str(model["academic_year"]), str(model["measure_id"])] = (float(school), float(pupil))
+    return variances
+
+
+def _variances_of_schools(
+    frame: pd.DataFrame, figures: Mapping[str, NDArray[np.float64]], multiplier: float
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """The same where the model's row is hidden: any school that shows its n, interval and reliability gives them."""
+    n, reliability = figures["n"], figures["reliability"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pupil = n * ((figures["raw_ci_high"] - figures["raw_ci_low"]) / 2 / multiplier) ** 2
+        school = pupil * reliability / (1 - reliability) / n
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    # The smallest school first: its interval is the widest, and rounding moved it least.
+    for position in np.argsort(n, kind="stable"):
+        if np.isfinite(pupil[position]) and np.isfinite(school[position]) and school[position] > 0:
+            key = str(frame["academic_year"].iloc[position]), str(frame["measure_id"].iloc[position])
+            found.setdefault(key, (float(school[position]), float(pupil[position])))
+    return found
 
 
 def _told(system: System, variable: int, found: tuple[int, int] | None, why: str) -> None:

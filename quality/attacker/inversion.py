@@ -12,7 +12,7 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 NORMAL_QUANTILE = float(norm.ppf(0.975))
-# Largest number of pupils of one unit that the enumerations try, and the largest for a fraction of two unknown counts.
+# The largest number of pupils of one unit that the enumerations try.
 MOST_PUPILS = 5_000
 
 
@@ -48,24 +48,27 @@ def shares(
 
     Parameters: `n`, the range within which n is known; `unit`, the most by which a figure was rounded.
     """
-    low, high = max(n[0], 1), int(min(n[1], MOST_PUPILS))
-    found: list[tuple[int, int]] = []
-    for size in range(low, high + 1):
-        if percent is None:
-            parts = np.arange(size + 1)
-        else:
-            first, last = (percent - unit) * size / 100, (percent + unit) * size / 100
-            parts = np.arange(max(math.ceil(first - 1e-9), 0), min(math.floor(last + 1e-9), size) + 1)
-        parts = parts[(parts >= numerator[0]) & (parts <= numerator[1])]
-        if interval is not None and len(parts):
-            lower, upper = wilson(parts / size, np.full(len(parts), float(size)))
-            slack = unit + 1e-6
-            parts = parts[(np.abs(100 * lower - interval[0]) <= slack) & (np.abs(100 * upper - interval[1]) <= slack)]
-        found.extend((int(part), size) for part in parts)
-    if not found:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    pairs = np.array(found, dtype=np.int64)
-    return pairs[:, 0], pairs[:, 1]
+    sizes = np.arange(max(n[0], 1), int(min(n[1], MOST_PUPILS)) + 1, dtype=np.float64)
+    if percent is not None:
+        middle, reach = percent * sizes / 100, unit * sizes / 100
+    elif interval is not None:
+        # The ends of Wilson's interval are the roots of a quadratic whose linear term gives the share.
+        k = 1 + NORMAL_QUANTILE**2 / sizes
+        middle = sizes * ((interval[0] + interval[1]) / 100 * k - (k - 1)) / 2
+        reach = unit * sizes / 100 * k
+    else:
+        middle, reach = sizes / 2, sizes / 2
+    first = np.maximum(np.ceil(middle - reach - 1e-6), max(numerator[0], 0.0))
+    last = np.minimum(np.floor(middle + reach + 1e-6), np.minimum(sizes, numerator[1]))
+    many = np.maximum(last - first + 1, 0).astype(np.int64)
+    size = np.repeat(sizes, many)
+    part = np.repeat(first, many) + np.arange(len(size)) - np.repeat(np.cumsum(many) - many, many)
+    if interval is not None and len(size):
+        lower, upper = wilson(part / size, size)
+        slack = unit + 1e-6
+        fits = (np.abs(100 * lower - interval[0]) <= slack) & (np.abs(100 * upper - interval[1]) <= slack)
+        part, size = part[fits], size[fits]
+    return part.astype(np.int64), size.astype(np.int64)
 
 
 def newcombe_n(
