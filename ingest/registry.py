@@ -12,14 +12,15 @@ import yaml
 
 from ingest.settings import Settings
 
-FILES = ("measures", "assessments", "groups", "rules")
+FILES = ("measures", "assessments", "groups", "nations", "rules")
 
 
 @dataclass(frozen=True)
 class Registry:
     """All registry files merged.
 
-    `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, and the limits of `rules.yml`.
+    `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, `nations`, and the
+    limits of `rules.yml`.
     """
 
     data: dict[str, Any]

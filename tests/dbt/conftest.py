@@ -103,7 +103,7 @@ def _marks(laestab: str, refs: list[int], draw: random.Random, days: list[date])
 
 
 def first_lake() -> Lake:
-    """Two schools of one trust, the first an academy since November, and a third without registers."""
+    """Two schools of one trust, the first an academy since November; one without registers; one of Wales that is silent."""
     draw = random.Random(20251121)
     lake = Lake(links={1008: TWO_REFS}, school_keys={"100001": "100001", "100002": "100001", "100003": "100003"})
     schools: list[Row] = [
@@ -117,6 +117,7 @@ def first_lake() -> Lake:
         },
         {"urn": "100003", "laestab": BIRCH, "school_name": "Birch", "trust_code": "T1"},
         {"urn": "100004", "laestab": CEDAR, "school_name": "Cedar"},
+        {"urn": "100005", "laestab": "6604001", "la_code": "660", "school_name": "Derwen"},
     ]
     lake.add(
         Delivery("schools", [{"la_code": "211", "phase": "Secondary", **s} for s in schools], datetime(2025, 9, 1))

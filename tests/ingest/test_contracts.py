@@ -41,9 +41,21 @@ def test_wales_kept_its_codes() -> None:
     assert {"F", "H", "J", "Y"} <= live_codes(contract, "WLS", date(2025, 9, 1))
 
 
+def test_the_pandemics_sub_codes_begin_in_2020_end_in_2022_and_are_said_to_be_unverified() -> None:
+    contract = load_contract("session_marks")
+    sub_codes = {"I01", "I02", *(f"X{number:02d}" for number in range(1, 10))}
+    on = {day: live_codes(contract, "ENG", day) for day in (date(2020, 8, 31), date(2020, 9, 1), date(2022, 8, 31))}
+    assert on[date(2020, 9, 1)] - on[date(2020, 8, 31)] == sub_codes
+    assert on[date(2022, 8, 31)] - live_codes(contract, "ENG", date(2022, 9, 1)) == sub_codes
+    for change_of in ("2020-09-01", "2022-09-01"):
+        text = (CONTRACTS_DIR / "session_marks" / f"{change_of}.diff.yml").read_text(encoding="utf-8")
+        assert yaml.safe_load(text)["source"].startswith("Not verified")
+
+
 def test_every_diff_file_has_a_test_here() -> None:
     diffs = {f"{path.parent.name}/{path.name}" for path in CONTRACTS_DIR.glob("*/*.diff.yml")}
-    assert diffs == {"session_marks/2014-09-01.diff.yml", "session_marks/2024-08-19.diff.yml"}
+    days = ("2014-09-01", "2020-09-01", "2022-09-01", "2024-08-19")
+    assert diffs == {f"session_marks/{day}.diff.yml" for day in days}
 
 
 def test_a_contract_as_of_a_date_leaves_later_changes_out() -> None:

@@ -1,4 +1,13 @@
 {{ config(materialized='view') }}
+-- The codes of each school's nation stand under the school itself: one look-up a mark, not two.
+with school_code as (
+    select
+        school.urn,
+        judged.*
+    from {{ ref('int_school') }} as school
+    inner join {{ ref('stg_register_code') }} as judged on school.nation = judged.nation
+)
+
 select
     mark.enrolment_id,
     mark.session_date,
@@ -18,5 +27,7 @@ select
     judged.category is null as is_missing,
     mark.slice_fingerprint
 from {{ ref('int_session_mark') }} as mark
-left join {{ ref('stg_register_code') }} as judged
-    on mark.code = judged.code and mark.session_date between judged.valid_from and judged.judged_until
+left join school_code as judged
+    on mark.urn = judged.urn
+        and mark.code = judged.code
+        and mark.session_date between judged.valid_from and judged.judged_until

@@ -162,8 +162,11 @@ ranked_claim as (
         on claim.laestab = owner.laestab
             and claim.session_date = owner.session_date
             and enrolment.pupil_key = owner.pupil_key
+    left join {{ ref('int_school') }} as school on school_day.urn = school.urn
     left join {{ ref('stg_register_code') }} as judged
-        on claim.code = judged.code and claim.session_date between judged.valid_from and judged.judged_until
+        on school.nation = judged.nation
+            and claim.code = judged.code
+            and claim.session_date between judged.valid_from and judged.judged_until
     where school_day.layer = coalesce(owner.layer, 0)
 )
 

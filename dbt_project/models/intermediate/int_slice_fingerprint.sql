@@ -41,7 +41,7 @@ with part as (
 ),
 
 definition as (
-    select {{ sum_of_hashes("concat(code, '|', cast(valid_from as varchar), '|', category, '|', cast(judged_until as varchar))") }} as definition_hash
+    select {{ sum_of_hashes("concat(nation, '|', code, '|', cast(valid_from as varchar), '|', category, '|', cast(judged_until as varchar))") }} as definition_hash
     from {{ ref('stg_register_code') }}
 ),
 
