@@ -1,0 +1,260 @@
+"""How far each hidden amount could be from the truth, for one who knows every sum and everything that is shown.
+
+Each amount that is found within too narrow a range comes back as a cut: an inequality that every pattern must meet in
+which that range is wide enough (the dual solution of the attacker's problem; Fischetti and Salazar-González 2001,
+Management Science 47(7): 1008-1027).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse.csgraph import connected_components
+
+from quality.disclosure.lines import Bools, Floats, Integers
+
+_TOLERANCE = 1e-6
+_PROPAGATIONS = 4
+_CUTS = 24  # of one connected set at a time: with them, the next pattern differs anyway
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where `cell` is hidden, the sum of coefficient over the hidden among `cells` is at least `least`."""
+
+    cell: int
+    cells: Integers
+    coefficients: Floats
+    least: float
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What audits of one system found before: cuts by hidden cells, and possible moves as cells and amounts."""
+
+    cuts: dict[bytes, tuple[Cut, ...]]
+    moves: list[tuple[Integers, Floats]]
+
+
+@dataclass(frozen=True)
+class System:
+    """Amounts of cells and what is known of them.
+
+    name: for people. down, up: how far an amount may be below and above its truth if only its own bounds are known.
+    need_down, need_up, need_width: how far a hidden one must be able to move at least; the audit lowers a need that no
+    pattern could meet. sums: lines x cells, moves along
+    them come to 0. orders: relations x cells, moves along them are at least -slack.
+    """
+
+    name: str
+    down: Floats
+    up: Floats
+    need_down: Floats
+    need_up: Floats
+    need_width: Floats
+    sums: csr_matrix
+    orders: csr_matrix
+    slack: Floats
+    seen: _Seen = field(default_factory=lambda: _Seen({}, []), init=False, repr=False)
+
+    @property
+    def is_needy(self) -> Bools:
+        """Cells that must be able to move when they are hidden."""
+        return np.asarray((self.need_down > 0) | (self.need_up > 0) | (self.need_width > 0))
+
+
+def narrow_ranges(system: System, hidden: Bools) -> list[Cut]:
+    """A cut for each hidden cell whose range is narrower than it must be; none where the pattern holds."""
+    found: list[Cut] = []
+    for cells in _connected(system, np.flatnonzero(hidden)):
+        key = cells.tobytes()
+        if key not in system.seen.cuts:
+            system.seen.cuts[key] = tuple(_Attack(system, cells).cuts())
+        found += system.seen.cuts[key]
+    return found
+
+
+def bounded(system: System) -> System:
+    """The same system with the bounds and needs that its relations leave were every row hidden.
+
+    What is known even then no pattern can keep: a total of two schools that have rows is 2 at the least.
+    """
+    down, up = system.down.copy(), system.up.copy()
+    rows = vstack([system.sums, system.orders]).tocoo()
+    row, cell, weight = rows.row, rows.col, rows.data
+    is_order = row >= system.sums.shape[0]
+    slack = np.concatenate([np.zeros(system.sums.shape[0]), system.slack])
+    count = len(slack)
+    for _ in range(_PROPAGATIONS):
+        most = np.where(weight > 0, weight * up[cell], -weight * down[cell])
+        least = np.where(weight > 0, -weight * down[cell], weight * up[cell])
+        # An entry is what the others leave: no more than they can fall, no less than they can rise.
+        high = np.where(is_order, np.inf, -(np.bincount(row, least, count)[row] - least))
+        low = -slack[row] - (np.bincount(row, most, count)[row] - most)
+        rise, fall = (
+            np.where(weight > 0, high, -low) / np.abs(weight),
+            np.where(weight > 0, -low, high) / np.abs(weight),
+        )
+        np.minimum.at(up, cell, np.maximum(rise, 0.0))
+        np.minimum.at(down, cell, np.maximum(fall, 0.0))
+    return replace(
+        system,
+        down=down,
+        up=up,
+        need_down=np.minimum(system.need_down, down),
+        need_up=np.minimum(system.need_up, up),
+        need_width=np.minimum(system.need_width, down + up),
+    )
+
+
+def _connected(system: System, hidden: Integers) -> list[Integers]:
+    """The hidden cells, apart where no relation ties them."""
+    if not len(hidden):
+        return []
+    both = vstack([system.sums, system.orders]).tocsc()[:, hidden]
+    both.data = np.ones_like(both.data)
+    count, label = connected_components(both.T @ both, directed=False)
+    order = np.argsort(label, kind="stable")
+    return np.split(hidden[order], np.cumsum(np.bincount(label, minlength=count))[:-1])
+
+
+class _Attack:
+    """The linear programmes of one connected set of hidden cells."""
+
+    def __init__(self, system: System, cells: Integers) -> None:
+        self.system, self.cells = system, cells
+        sums, orders = system.sums[:, cells], system.orders[:, cells]
+        self.sum_rows = np.flatnonzero(np.diff(sums.indptr))
+        self.order_rows = np.flatnonzero(np.diff(orders.indptr))
+        self.sums, self.orders = sums[self.sum_rows], orders[self.order_rows]
+        self.slack = system.slack[self.order_rows]
+        self.down, self.up = system.down[cells], system.up[cells]
+        self.low, self.high = np.zeros(len(cells)), np.zeros(len(cells))
+
+    def cuts(self) -> list[Cut]:
+        self._move_as_before()
+        self._reach_together()
+        found: list[Cut] = []
+        for i in np.flatnonzero(self._open()):
+            if len(found) < _CUTS and self._open()[i] and (cut := self._cut(int(i))) is not None:
+                found.append(cut)
+        return found
+
+    def _move_as_before(self) -> None:
+        """A move is possible wherever all that it moves is hidden."""
+        place = np.full(len(self.system.down), -1, dtype=np.int64)
+        place[self.cells] = np.arange(len(self.cells))
+        for cells, amounts in self.system.seen.moves:
+            at = place[cells]
+            if (at >= 0).all():
+                self.high[at] = np.maximum(self.high[at], amounts)
+                self.low[at] = np.minimum(self.low[at], amounts)
+
+    def _note(self, move: Floats) -> None:
+        """What this move shows of every cell, kept for other patterns."""
+        move = np.where(np.abs(move) < _TOLERANCE, 0.0, move)
+        moved = np.flatnonzero(move)
+        if ((move > self.high + _TOLERANCE) | (move < self.low - _TOLERANCE)).any():
+            self.system.seen.moves.append((self.cells[moved], move[moved]))
+        self.high, self.low = np.maximum(self.high, move), np.minimum(self.low, move)
+
+    def _open(self) -> Bools:
+        """Cells not yet seen to move as far as they must."""
+        need = self.system
+        return np.asarray(
+            (self.high < need.need_up[self.cells] - _TOLERANCE)
+            | (-self.low < need.need_down[self.cells] - _TOLERANCE)
+            | (self.high - self.low < need.need_width[self.cells] - _TOLERANCE)
+        )
+
+    def _reach_together(self) -> None:
+        """Moves all cells at once, each as far as it must, up and down in turn: few moves show most to be safe."""
+        size = len(self.cells)
+        rng = np.random.default_rng(size)
+        for turn in range(6):
+            still = self._open()
+            if not still.any():
+                return
+            width = self.system.need_width[self.cells]
+            up = np.maximum(self.system.need_up[self.cells], width + self.low) - self.high
+            down = np.maximum(self.system.need_down[self.cells], width - self.high) + self.low
+            wants_up = still & (up > _TOLERANCE)
+            wants_down = still & (down > _TOLERANCE)
+            side = rng.random(size) < 0.5 if turn >= 2 else np.full(size, turn == 0)
+            sign = np.where(wants_up & (side | ~wants_down), 1.0, np.where(wants_down, -1.0, 0.0))
+            goal_up = np.where(sign > 0, np.minimum(self.high + up, self.up), 0.0)
+            goal_down = np.where(sign < 0, np.minimum(down - self.low, self.down), 0.0)
+            # A move is split in what is wanted, which is rewarded, and what goes beyond, which is not.
+            wanted = np.column_stack([-np.where(sign < 0, goal_down, 0.0), np.where(sign > 0, goal_up, 0.0)])
+            beyond = np.column_stack([-(self.down - goal_down), self.up - goal_up])
+            weight = sign * rng.uniform(0.5, 1.5, size) / np.maximum(goal_up + goal_down, 1.0)
+            solved = linprog(
+                np.concatenate([-weight, np.zeros(size)]),
+                A_eq=hstack([self.sums, self.sums]).tocsr() if len(self.sum_rows) else None,
+                b_eq=np.zeros(len(self.sum_rows)) if len(self.sum_rows) else None,
+                A_ub=hstack([-self.orders, -self.orders]).tocsr() if len(self.order_rows) else None,
+                b_ub=self.slack if len(self.order_rows) else None,
+                bounds=np.vstack([wanted, beyond]),
+                method="highs",
+            )
+            _require_solved(solved, self.system.name)
+            self._note(solved.x[:size] + solved.x[size:])
+
+    def _cut(self, i: int) -> Cut | None:
+        """The cut of a cell that cannot move as far as it must, by the first of its needs that is not met."""
+        need, cell = self.system, int(self.cells[i])
+        sides: dict[float, tuple[float, Floats, float]] = {}
+        for needs, signs in ((need.need_up, (1.0,)), (need.need_down, (-1.0,)), (need.need_width, (1.0, -1.0))):
+            for sign in signs:
+                reached = sum(self.high[i] if way > 0 else -self.low[i] for way in signs)
+                if reached < needs[cell] - _TOLERANCE and sign not in sides:
+                    sides[sign] = self._furthest(i, sign)
+            reached = sum(self.high[i] if way > 0 else -self.low[i] for way in signs)
+            if reached >= needs[cell] - _TOLERANCE:
+                continue
+            coefficients = np.sum([sides[sign][1] for sign in signs], axis=0)
+            constant = sum(sides[sign][2] for sign in signs)
+            # Were every row hidden, this is still known, as a total of two schools that have rows is 2 at the least.
+            needs[cell] = min(needs[cell], float(coefficients.sum()) + constant)
+            if sum(sides[sign][0] for sign in signs) < needs[cell] - _TOLERANCE:
+                cells = np.flatnonzero(coefficients > 1e-9)
+                return Cut(cell, cells, coefficients[cells], float(needs[cell]) - constant)
+        return None
+
+    def _furthest(self, i: int, sign: float) -> tuple[float, Floats, float]:
+        """How far a cell moves at most; per cell of the system, the most that hiding it may add; what orders add."""
+        objective = np.zeros(len(self.cells))
+        objective[i] = -sign
+        solved = linprog(
+            objective,
+            A_eq=self.sums if len(self.sum_rows) else None,
+            b_eq=np.zeros(len(self.sum_rows)) if len(self.sum_rows) else None,
+            A_ub=-self.orders if len(self.order_rows) else None,
+            b_ub=self.slack if len(self.order_rows) else None,
+            bounds=np.column_stack([-self.down, self.up]),
+            method="highs",
+        )
+        _require_solved(solved, self.system.name)
+        self._note(solved.x)
+        system = self.system
+        rest = np.zeros(len(system.down))
+        rest[self.cells[i]] = sign
+        constant = 0.0
+        if len(self.sum_rows):
+            rest += system.sums[self.sum_rows].T @ solved.eqlin.marginals
+        if len(self.order_rows):
+            rest -= system.orders[self.order_rows].T @ solved.ineqlin.marginals
+            constant = float(-solved.ineqlin.marginals @ self.slack)
+        rest[np.abs(rest) < 1e-9] = 0.0
+        return float(-solved.fun), np.where(rest > 0, rest * system.up, -rest * system.down), constant
+
+
+def _require_solved(solved: object, name: str) -> None:
+    if getattr(solved, "status", None) != 0:
+        raise ArithmeticError(
+            f"Disclosure control could not solve the ranges of {name} ({getattr(solved, 'message', '')}); "
+            "nothing may be published from it."
+        )

@@ -1,0 +1,179 @@
+"""What is published together, read from the marts: rows that count pupils, and how units and periods nest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from ingest.registry import Registry
+
+MEASURE_VALUE_KEY = [
+    "academic_year",
+    "period",
+    "level",
+    "unit_code",
+    "measure_id",
+    "definition_version",
+    "group_definition",
+    "group_dimension",
+    "group_value",
+]
+GAP_KEY = [*MEASURE_VALUE_KEY, "comparator"]
+PROGRESS_SCHOOL_KEY = ["academic_year", "measure_id", "school_key"]
+PROGRESS_MODEL_KEY = ["academic_year", "measure_id", "method"]
+CELL = ["table_name", "period", "level", "unit_code", "group_definition", "group_dimension", "group_value"]
+YEAR_TO_DATE = "YTD"
+WHOLE_YEARS = (YEAR_TO_DATE, "Y5", "Y6")
+RATIO, PROPORTION = "ratio", "proportion"
+
+
+@dataclass(frozen=True)
+class Marts:
+    """What is published together, as frames with the columns of the marts.
+
+    measure_value, gap, progress_school, progress_model: the marts. schools: school_key, urn, and the unit codes trust
+    and la (or None). periods: academic_year, whole, part: the parts of a whole add up to it.
+    """
+
+    measure_value: pd.DataFrame
+    gap: pd.DataFrame
+    progress_school: pd.DataFrame
+    progress_model: pd.DataFrame
+    schools: pd.DataFrame
+    periods: pd.DataFrame
+
+
+def read_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
+    """The published tables of a warehouse, and how its schools and periods nest."""
+    key = ", ".join(MEASURE_VALUE_KEY)
+    columns = {row[0] for row in connection.execute("describe marts.dim_school").fetchall()}
+    trust = "trust_code" if "trust_code" in columns else "trust_name"
+    return Marts(
+        measure_value=connection.execute(
+            f"""
+            select {key}, n, cast(numerator as double) as numerator, cast(denominator as double) as denominator
+            from marts.measure_value order by all
+            """
+        ).df(),
+        gap=connection.execute(f"select {key}, comparator, n_group, n_comparator from marts.gap order by all").df(),
+        progress_school=connection.execute(
+            "select academic_year, measure_id, school_key, urn, n from marts.progress_school order by all"
+        ).df(),
+        progress_model=connection.execute(
+            "select academic_year, measure_id, method, n_pupils from marts.progress_model order by all"
+        ).df(),
+        schools=connection.execute(
+            f"select school_key, urn, {trust} as trust, la_code as la from marts.dim_school order by all"
+        ).df(),
+        # A week belongs where its Monday lies; a whole is the sum of the terms, and of the weeks, that lie within it.
+        periods=connection.execute(
+            """
+            with used as (select distinct academic_year, period from marts.measure_value),
+            span as (
+                select academic_year, period, start_date, end_date, is_term, false as is_week
+                from staging.academic_period
+                union all by name
+                select academic_year, period, strptime(substr(period, 2) || '-1', '%G-%V-%u')::date as start_date,
+                    start_date as end_date, false as is_term, true as is_week
+                from used where period like 'W%'
+            )
+            select academic_year, whole.period as whole, part.period as part
+            from span as whole
+            join span as part using (academic_year)
+            semi join used as w on w.academic_year = whole.academic_year and w.period = whole.period
+            semi join used as p on p.academic_year = part.academic_year and p.period = part.period
+            where not whole.is_week and (part.is_week or part.is_term) and whole.period <> part.period
+              and part.start_date >= whole.start_date and part.end_date <= whole.end_date
+            order by all
+            """
+        ).df(),
+    )
+
+
+def counted_rows(marts: Marts, registry: Registry) -> pd.DataFrame:
+    """Every row that carries a count of pupils, of the three tables, as one frame in key order.
+
+    Columns: table_name, row_key, academic_year, measure_id, the rest of CELL, n, numerator, denominator, family
+    (measures of one family count the same pupils) and kind. A row of progress_school is a school's cell under a table
+    name of its own, a progress_model the total of those. Raises `ValueError` for a measure that the registry lacks.
+    """
+    values = marts.measure_value.assign(
+        table_name="measure_value", row_key=lambda rows: row_key(rows, MEASURE_VALUE_KEY)
+    )
+    progress = marts.progress_school.assign(
+        table_name="progress_school",
+        row_key=lambda rows: row_key(rows, PROGRESS_SCHOOL_KEY),
+        level="school",
+        unit_code=lambda rows: rows["urn"].fillna(rows["school_key"]),
+    )
+    model = marts.progress_model.assign(
+        table_name="progress_model",
+        row_key=lambda rows: row_key(rows, PROGRESS_MODEL_KEY),
+        level="model",
+        unit_code=lambda rows: rows["method"],
+        n=lambda rows: rows["n_pupils"],
+    )
+    fitted = pd.concat([frame for frame in (progress, model) if len(frame)] or [progress])
+    fitted = fitted.assign(
+        period=YEAR_TO_DATE,
+        group_definition="all",
+        group_dimension="all",
+        group_value="all",
+        numerator=np.nan,
+        denominator=np.nan,
+    )
+    columns = ["table_name", "row_key", "academic_year", "measure_id", *CELL[1:], "n", "numerator", "denominator"]
+    rows = pd.concat([values[columns], fitted[columns]], ignore_index=True)
+    rows = rows[rows["n"].notna()].sort_values(["table_name", "row_key"], kind="stable", ignore_index=True)
+    text = [column for column in columns if column not in ("n", "numerator", "denominator")]
+    rows[text] = rows[text].astype(str)
+    rows["n"] = rows["n"].astype("int64")
+    rows[["numerator", "denominator"]] = rows[["numerator", "denominator"]].astype("float64")
+    measures = {measure["measure_id"]: measure for measure in registry.measures}
+    unknown = set(rows["measure_id"]) - measures.keys()
+    if unknown:
+        raise ValueError(
+            f"The marts hold measures that the registry lacks: {', '.join(sorted(unknown))}; rebuild them."
+        )
+    # Attendance measures count the same enrolments: a count hidden in one is hidden in all; other populations differ.
+    rows["family"] = [
+        "attendance" if measures[measure]["source_model"] == "attendance" else measure for measure in rows["measure_id"]
+    ]
+    rows["kind"] = [measures[measure]["kind"] for measure in rows["measure_id"]]
+    return rows
+
+
+def minimum_pupils(registry: Registry, tier: str) -> dict[str, int]:
+    """The least number of pupils that a row of each measure may be shown with."""
+    return {measure["measure_id"]: int(measure["minimum_n"][tier]) for measure in registry.measures}
+
+
+def subset_measures(registry: Registry) -> list[tuple[str, str]]:
+    """(measure, measure it is part of): who is counted in the first is counted in the second.
+
+    Value added counts pupils whose outcome the mean score counts; of two boundaries on one share, who passes the higher
+    passes the lower.
+    """
+    found = []
+    outcomes = {model["measure_id"]: model["outcome"] for model in registry.data.get("value_added", [])}
+    for part, outcome in outcomes.items():
+        found += [(part, m["measure_id"]) for m in registry.measures if m.get("assessment") == outcome]
+    bounded = [measure for measure in registry.measures if "boundary" in measure]
+    for part in bounded:
+        for whole in bounded:
+            p, w = part["boundary"], whole["boundary"]
+            same_share = (p["numerator"], p["denominator"]) == (w["numerator"], w["denominator"])
+            if same_share and p["percent"] > w["percent"]:
+                found.append((part["measure_id"], whole["measure_id"]))
+    return sorted(found)
+
+
+def row_key(rows: pd.DataFrame, key: list[str]) -> pd.Series[str]:
+    """Key columns joined by `|` in the order of the table's grain."""
+    joined = rows[key[0]].astype(str)
+    for column in key[1:]:
+        joined = joined + "|" + rows[column].astype(str)
+    return joined

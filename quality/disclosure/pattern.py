@@ -1,0 +1,211 @@
+"""Decides which rows of the published tables are hidden, per tier, and writes them to `disclosure.pattern`.
+
+Primary: a count of pupils under the tier's minimum, or a numerator or complement of one or two. Secondary: rows that
+keep a primary one from being worked out over the sums that tie the tables together, at the least loss. Derived: gaps
+and counts of rows that are functions of a hidden row.
+
+Source of the rules: Hundepool et al. (2012), Statistical Disclosure Control, ch. 4 (cell suppression).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ingest.registry import Registry
+from quality.disclosure.cells import (
+    GAP_KEY,
+    MEASURE_VALUE_KEY,
+    PROPORTION,
+    Marts,
+    counted_rows,
+    minimum_pupils,
+    row_key,
+)
+from quality.disclosure.lines import Bools, Floats
+from quality.disclosure.problems import Stage, count_problem, count_stages, share_problem, share_stages
+from quality.disclosure.secondary import Choice, Limits, choose
+
+FEW_PUPILS = "DC-001"
+SMALL_NUMERATOR = "DC-002"
+COMPLEMENTARY = "DC-003"
+DERIVED = "DC-004"
+ONE_SCHOOL = "DC-005"
+PATTERN_COLUMNS = ["tier", "table_name", "row_key", "status", "reason", "rule_id", "block_id", "method"]
+BLOCK_COLUMNS = [
+    "tier",
+    "block_id",
+    "stage",
+    "method",
+    "candidates",
+    "primary_rows",
+    "secondary_rows",
+    "weight",
+    "bound",
+    "gap",
+    "rounds",
+]
+
+
+@dataclass
+class State:
+    """Per counted row: the rule that hides it (empty for none), its block and method, whether its count is hidden."""
+
+    rule: NDArray[np.object_]
+    block: NDArray[np.object_]
+    method: NDArray[np.object_]
+    count_hidden: Bools
+
+
+@dataclass(frozen=True)
+class Decision:
+    """pattern: the hidden rows, PATTERN_COLUMNS. blocks: what was lost where, BLOCK_COLUMNS."""
+
+    pattern: pd.DataFrame
+    blocks: pd.DataFrame
+
+
+def decide_pattern(marts: Marts, registry: Registry, tier: str, greedy: bool = False) -> pd.DataFrame:
+    """The hidden rows of a tier, in key order, with the columns PATTERN_COLUMNS: `decide` without its blocks."""
+    return decide(marts, registry, [tier], greedy)[tier].pattern
+
+
+def decide(marts: Marts, registry: Registry, tiers: list[str], greedy: bool = False) -> dict[str, Decision]:
+    """What each tier hides, and what that lost. greedy: without the integer programme, for comparison.
+
+    What a less strict tier hides is hidden by a stricter one too: else a reader of both could solve one by the other.
+    Raises `ValueError` for a tier that the registry lacks, a unit whose schools are not known, totals that contradict
+    their parts, or a cell that nothing can protect.
+    """
+    minimums: dict[str, int] = registry.data["disclosure"]["minimum_pupils"]
+    for tier in tiers:
+        if tier not in minimums:
+            raise ValueError(
+                f"Tier '{tier}' has no disclosure.minimum_pupils in the registry; it knows {', '.join(minimums)}."
+            )
+    order = sorted(minimums, key=lambda name: (minimums[name], name))
+    last = max(order.index(tier) for tier in tiers)
+    rows = counted_rows(marts, registry)
+    stages = count_stages(rows, marts, registry), share_stages(rows, marts, registry)
+    empty = [np.full(len(rows), "", dtype=object) for _ in range(3)]
+    state = State(empty[0], empty[1], empty[2], np.zeros(len(rows), dtype=bool))
+    found = {}
+    for name in order[: last + 1]:
+        state, blocks = _decide_tier(rows, stages, registry, name, state, greedy)
+        if name in tiers:
+            found[name] = Decision(_pattern(rows, state, marts.gap, registry, name), _blocks(blocks, name))
+    return found
+
+
+def _decide_tier(
+    rows: pd.DataFrame,
+    stages: tuple[list[Stage], list[Stage]],
+    registry: Registry,
+    tier: str,
+    before: State,
+    greedy: bool,
+) -> tuple[State, list[dict[str, object]]]:
+    """Adds to what a less strict tier hides what this one must hide besides."""
+    limits = Limits(**registry.data["disclosure"]["programme"])
+    minimum, smallest = minimum_pupils(registry, tier), int(registry.data["disclosure"]["minimum_numerator"])
+    threshold, n = rows["measure_id"].map(minimum).to_numpy(), rows["n"].to_numpy()
+    few = (n > 0) & (n < threshold)
+    numerator = rows["numerator"].fillna(0).to_numpy(np.float64)
+    complement = rows["denominator"].fillna(0).to_numpy(np.float64) - numerator
+    small = rows["kind"].eq(PROPORTION).to_numpy() & (
+        between(numerator, 1, smallest - 1) | between(complement, 1, smallest - 1)
+    )
+    state = State(before.rule.copy(), before.block.copy(), before.method.copy(), before.count_hidden | few)
+    state.rule[small & (state.rule == "")] = SMALL_NUMERATOR
+    state.rule[few] = FEW_PUPILS
+    blocks: list[dict[str, object]] = []
+    for stage in stages[0]:
+        forced = state.count_hidden[stage.rows]
+        chosen = choose(count_problem(stage, rows, registry, tier, forced), limits, greedy)
+        state.count_hidden[stage.rows] |= stage.to_rows(chosen.hidden)
+        _note(state, rows, stage, chosen, tier, blocks)
+    for stage in stages[1]:
+        forced, unknown = state.rule[stage.rows] != "", state.count_hidden[stage.rows]
+        chosen = choose(share_problem(stage, rows, registry, tier, forced, unknown), limits, greedy)
+        _note(state, rows, stage, chosen, tier, blocks)
+    return state, blocks
+
+
+def _note(
+    state: State, rows: pd.DataFrame, stage: Stage, chosen: Choice, tier: str, blocks: list[dict[str, object]]
+) -> None:
+    """Writes a stage's choice into the state of its rows, and its blocks to the report."""
+    hidden = stage.to_rows(chosen.hidden)
+    fresh = hidden & (state.rule[stage.rows] == "")
+    # Not by itself, but as the only school's figure under another key.
+    mirrored = stage.to_rows(stage.of_rows(state.rule[stage.rows] != "")) & fresh
+    above = rows["level"].to_numpy()[stage.rows] != "school"
+    state.rule[stage.rows[fresh]] = COMPLEMENTARY
+    state.rule[stage.rows[mirrored & above]] = ONE_SCHOOL
+    first_rows = pd.Series(stage.rows).groupby(stage.decision[stage.cell_of_row]).min()
+    for block in chosen.blocks:
+        secondary = np.zeros(stage.decisions, dtype=bool)
+        secondary[block.decisions] = True
+        primary = np.zeros(stage.decisions, dtype=bool)
+        primary[block.forced] = True
+        members = np.flatnonzero(secondary | primary)
+        anchor = rows["row_key"].iat[int(first_rows[members].min())]
+        block_id = f"{stage.name}|{tier}|{anchor}"
+        in_block = stage.to_rows(secondary | primary) & (state.block[stage.rows] == "")
+        state.block[stage.rows[in_block]] = block_id
+        state.method[stage.rows[stage.to_rows(secondary) & (state.method[stage.rows] == "")]] = block.method
+        blocks.append(
+            {
+                "block_id": block_id,
+                "stage": stage.name,
+                "method": block.method,
+                "candidates": block.candidates,
+                "primary_rows": int(stage.to_rows(primary).sum()),
+                "secondary_rows": int((stage.to_rows(secondary) & fresh).sum()),
+                "weight": round(block.weight, 6),
+                "bound": round(block.bound, 6),
+                "gap": round(block.gap, 6),
+                "rounds": block.rounds,
+            }
+        )
+
+
+def _blocks(blocks: list[dict[str, object]], tier: str) -> pd.DataFrame:
+    frame = pd.DataFrame(blocks, columns=BLOCK_COLUMNS[1:])
+    frame.insert(0, "tier", tier)
+    return frame.sort_values(["stage", "block_id"], kind="stable", ignore_index=True)
+
+
+def _pattern(rows: pd.DataFrame, state: State, gaps: pd.DataFrame, registry: Registry, tier: str) -> pd.DataFrame:
+    """The hidden rows, and the gaps that are functions of them or of too few pupils."""
+    hidden = rows.assign(rule_id=state.rule, block_id=state.block, method=state.method)
+    hidden = hidden.loc[hidden["rule_id"].ne(""), ["table_name", "row_key", "rule_id", "block_id", "method"]]
+    is_primary = hidden["rule_id"].isin([FEW_PUPILS, SMALL_NUMERATOR])
+    hidden = hidden.assign(reason=np.where(is_primary, "primary", "secondary"))
+    hidden_values = set(hidden.loc[hidden["table_name"].eq("measure_value"), "row_key"])
+    minimum = minimum_pupils(registry, tier)
+    threshold = np.array([minimum[measure] for measure in gaps["measure_id"]], dtype=np.float64)
+    sides = [
+        row_key(gaps, MEASURE_VALUE_KEY).isin(hidden_values),
+        row_key(gaps.assign(group_value=gaps["comparator"]), MEASURE_VALUE_KEY).isin(hidden_values),
+        *(
+            pd.Series(
+                between(pd.to_numeric(gaps[side]).to_numpy(np.float64, na_value=np.nan), 1, threshold - 1), gaps.index
+            )
+            for side in ("n_group", "n_comparator")
+        ),
+    ]
+    gone = np.logical_or.reduce([side.to_numpy(dtype=bool, na_value=False) for side in sides])
+    derived = pd.DataFrame({"row_key": row_key(gaps[gone], GAP_KEY)}).assign(
+        table_name="gap", rule_id=DERIVED, reason="derived", block_id="", method=""
+    )
+    pattern = pd.concat([hidden, derived], ignore_index=True).assign(tier=tier, status="c")
+    return pattern[PATTERN_COLUMNS].sort_values(["table_name", "row_key"], kind="stable", ignore_index=True)
+
+
+def between(values: Floats, low: float, high: float | Floats) -> Bools:
+    """Which values lie within the two, both included."""
+    return np.asarray((values >= low) & (values <= high))

@@ -1,0 +1,398 @@
+"""What has to be protected at a tier, as decisions, sums and ranges: counts of pupils, and numerators of shares.
+
+An empty group is public: it has no row, or a row that says 0. A numerator of nobody (0 %) is not: it may be hidden to
+cover others, and is then protected like them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ingest.registry import Registry
+from quality.disclosure.audit import System, bounded
+from quality.disclosure.cells import CELL, PROPORTION, RATIO, WHOLE_YEARS, Marts, minimum_pupils, subset_measures
+from quality.disclosure.lines import (
+    PERIODS,
+    SCHOOLS,
+    Bools,
+    Floats,
+    Integers,
+    Lines,
+    additive_lines,
+    refuse_contradictions,
+)
+from quality.disclosure.secondary import Problem, View
+
+_ROOM = 4.0  # times the minimum: no amount need be able to move further than this for its range to be wide enough
+_TIE_BREAK = 1e-3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Cells of one year that are decided together, whatever the tier.
+
+    name: for people. rows: positions in the counted rows; cell_of_row: the cell of each. cells: family and CELL.
+    decision: of each cell; cells that are always equal share one. lines: their sums; sums: those of one time, as a
+    matrix; over_time: all of them, in pupils by their sessions. orders: relations x cells, each at least 0.
+    """
+
+    name: str
+    rows: Integers
+    cell_of_row: Integers
+    cells: pd.DataFrame
+    n: Floats
+    decision: Integers
+    lines: Lines
+    sums: csr_matrix
+    over_time: csr_matrix
+    orders: csr_matrix
+    cost: Floats
+    kept: Bools
+
+    @property
+    def decisions(self) -> int:
+        return int(self.decision.max(initial=-1)) + 1
+
+    def of_rows(self, flags: Bools) -> Bools:
+        """Per decision: whether any of its rows is flagged (flags: per row of the stage)."""
+        found = np.zeros(self.decisions, dtype=bool)
+        hit = self.decision[self.cell_of_row[flags]]
+        found[hit[hit >= 0]] = True
+        return found
+
+    def to_rows(self, hidden: Bools) -> Bools:
+        """Per row of the stage: whether its decision is to hide."""
+        of_cell = (self.decision >= 0) & hidden[np.maximum(self.decision, 0)]
+        return np.asarray(of_cell[self.cell_of_row])
+
+
+def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[Stage]:
+    """Counts of pupils, per academic year: every measure that counts the same pupils is one family.
+
+    Raises `ValueError` for totals that contradict their parts.
+    """
+    stages = []
+    for year, positions in _by_year(rows, np.ones(len(rows), dtype=bool)):
+        mine = rows.iloc[positions]
+        cells, cell_of_row = _cells(mine, mine["family"])
+        # Pupils of a unit are distinct; enrolments, which the denominators count, are what adds up over schools.
+        counts_pupils = mine["kind"].ne(RATIO).to_numpy() & mine["denominator"].notna().to_numpy()
+        exact = np.zeros(len(cells), dtype=bool)
+        exact[cell_of_row[counts_pupils]] = True
+        n = np.zeros(len(cells))
+        np.maximum.at(n, cell_of_row, mine["n"].to_numpy(np.float64))
+        summed = n.copy()
+        enrolments = np.round(mine["denominator"].to_numpy(np.float64)[counts_pupils])
+        np.maximum.at(summed, cell_of_row[counts_pupils], enrolments)
+        over_time = sorted(set(mine.loc[mine["kind"].eq(RATIO), "family"]))
+        nests = _nests(marts.periods, year, over_time)
+        lines = additive_lines(cells, marts.schools, nests)
+        refuse_contradictions(cells, summed, exact, lines)
+        sessions = _sessions(mine, cells, cell_of_row, n)
+        orders = [*_within_whole(cells, nests), *_within_measure(cells, subset_measures(registry), mine)]
+        stages.append(
+            _stage(
+                f"{year} counts of pupils", positions, cell_of_row, cells, n, summed, lines, orders, sessions, registry
+            )
+        )
+    return stages
+
+
+def share_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[Stage]:
+    """Numerators of proportions, per academic year. Raises `ValueError` for totals that contradict their parts."""
+    stages = []
+    of_shares = rows["kind"].eq(PROPORTION).to_numpy() & rows["table_name"].eq("measure_value").to_numpy()
+    of_shares &= rows["numerator"].notna().to_numpy() & rows["denominator"].notna().to_numpy()
+    for year, positions in _by_year(rows, of_shares):
+        mine = rows.iloc[positions]
+        cells, cell_of_row = _cells(mine, mine["measure_id"])
+        n, ones = np.zeros(len(cells)), np.zeros(len(cells))
+        np.maximum.at(n, cell_of_row, mine["denominator"].to_numpy(np.float64))
+        np.maximum.at(ones, cell_of_row, mine["numerator"].to_numpy(np.float64))
+        lines = additive_lines(cells, marts.schools, _nests(marts.periods, year, []))
+        refuse_contradictions(cells, ones, np.ones(len(cells), dtype=bool), lines)
+        orders = _within_measure(cells, subset_measures(registry), mine.assign(family=mine["measure_id"]))
+        stages.append(
+            _stage(
+                f"{year} numerators of shares",
+                positions,
+                cell_of_row,
+                cells,
+                n,
+                n,
+                lines,
+                orders,
+                np.ones(len(cells)),
+                registry,
+            )
+        )
+    return stages
+
+
+def count_problem(stage: Stage, rows: pd.DataFrame, registry: Registry, tier: str, forced: Bools) -> Problem:
+    """The counts to protect. forced: per row of the stage, hidden already."""
+    threshold = _of_cells(stage, rows, minimum_pupils(registry, tier))
+    n, few = stage.n, (stage.n > 0) & (stage.n < threshold)
+    room = _ROOM * float(threshold.max(initial=1.0))
+    counts = System(
+        name=stage.name,
+        down=np.minimum(np.maximum(n - 1.0, 0.0), room),
+        up=np.where(n > 0, room, 0.0),
+        need_down=np.where(few, n - 1.0, 0.0),
+        need_up=np.where(few, threshold - 1.0 - n, 0.0),
+        need_width=np.where(few | (n == 0), 0.0, threshold - 1.0),
+        sums=stage.sums,
+        orders=stage.orders,
+        slack=np.maximum(stage.orders @ n, 0.0),
+    )
+    views = [View(bounded(counts), stage.decision)]
+    if (stage.lines.kind == PERIODS).any():
+        # Sessions possible give pupils away as well, and they also add up over time.
+        none = csr_matrix((0, len(n)))
+        by_sessions = replace(
+            counts, name=f"{stage.name} by sessions", sums=stage.over_time, orders=none, slack=np.zeros(0)
+        )
+        views.append(View(bounded(by_sessions), stage.decision))
+    views += _amounts_of_ratios(stage, rows)
+    return _problem(stage, stage.of_rows(forced), views)
+
+
+def share_problem(
+    stage: Stage, rows: pd.DataFrame, registry: Registry, tier: str, forced: Bools, count_hidden: Bools
+) -> Problem:
+    """The numerators to protect. forced, count_hidden: per row of the stage, hidden already and number unknown."""
+    threshold = _of_cells(stage, rows, minimum_pupils(registry, tier))
+    least = float(registry.data["disclosure"]["minimum_numerator"])
+    mine = rows.iloc[stage.rows]
+    ones = np.zeros(len(stage.cells))
+    ones[stage.cell_of_row] = mine["numerator"].to_numpy(np.float64)
+    unknown = np.zeros(len(stage.cells), dtype=bool)
+    unknown[stage.cell_of_row] = count_hidden
+    # Where the number of pupils is hidden, a numerator may be thought as large as that number may be.
+    most = np.where(unknown, np.maximum(stage.n, threshold - 1.0), stage.n)
+    others = stage.n - ones
+    small, nearly_all = (ones >= 1) & (ones < least), (others >= 1) & (others < least)
+    up, down = most - ones, ones
+    system = System(
+        name=stage.name,
+        down=down,
+        up=up,
+        need_down=np.minimum(
+            down, np.maximum(np.where(small, ones - 1.0, 0.0), np.where(nearly_all, least - 1 - others, 0))
+        ),
+        need_up=np.minimum(
+            up, np.maximum(np.where(small, least - 1.0 - ones, 0.0), np.where(nearly_all, others - 1.0, 0))
+        ),
+        need_width=np.where(stage.n > 0, np.minimum(np.where(small | nearly_all, 1.0, least - 1.0), up + down), 0.0),
+        sums=stage.sums,
+        orders=stage.orders,
+        slack=np.maximum(stage.orders @ ones, 0.0),
+    )
+    return _problem(stage, stage.of_rows(forced), [View(bounded(system), stage.decision)])
+
+
+def _by_year(rows: pd.DataFrame, chosen: Bools) -> list[tuple[str, Integers]]:
+    years = rows["academic_year"].to_numpy()
+    return [(str(year), np.flatnonzero(chosen & (years == year))) for year in sorted(set(years[chosen]))]
+
+
+def _cells(rows: pd.DataFrame, family: pd.Series[str]) -> tuple[pd.DataFrame, Integers]:
+    grouped = rows.assign(family=family.to_numpy()).groupby(["family", *CELL], sort=True)
+    return grouped.size().reset_index()[["family", *CELL]], np.asarray(grouped.ngroup(), dtype=np.int64)
+
+
+def _nests(periods: pd.DataFrame, year: str, families: list[str]) -> pd.DataFrame:
+    mine = periods.loc[periods["academic_year"].astype(str).eq(year), ["whole", "part"]].astype(str)
+    return mine.merge(pd.DataFrame({"family": families}, dtype=object), how="cross").sort_values(
+        ["family", "whole", "part"], kind="stable", ignore_index=True
+    )
+
+
+def _sessions(rows: pd.DataFrame, cells: pd.DataFrame, cell_of_row: Integers, n: Floats) -> Floats:
+    """Sessions per pupil of each cell's family and period, by which numbers of pupils add up over time."""
+    possible = np.zeros(len(cells))
+    is_ratio = rows["kind"].eq(RATIO).to_numpy() & rows["denominator"].notna().to_numpy()
+    np.maximum.at(possible, cell_of_row[is_ratio], rows["denominator"].to_numpy(np.float64)[is_ratio])
+    total = pd.DataFrame({"family": cells["family"], "period": cells["period"], "possible": possible, "n": n})
+    total = total[possible > 0]
+    sums = total.groupby(["family", "period"])[["possible", "n"]].sum()
+    per_pupil = (sums["possible"] / sums["n"]).to_dict()
+    return np.array([per_pupil.get(key, 1.0) for key in zip(cells["family"], cells["period"], strict=True)])
+
+
+def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[int, float]]]:
+    """Who is counted in a term or week is counted in the year; who is counted in the year is in one of its terms."""
+    place = {key: i for i, key in enumerate(cells[["family", *CELL]].itertuples(index=False, name=None))}
+    after_period = 3
+    parts_of: dict[tuple[str, str], list[str]] = {}
+    for family, whole, part in zip(nests["family"], nests["whole"], nests["part"], strict=True):
+        parts_of.setdefault((family, whole), []).append(part)
+    relations = []
+    for key, whole in place.items():
+        found = [
+            place[other]
+            for part in parts_of.get((key[0], key[2]), [])
+            if (other := (*key[: after_period - 1], part, *key[after_period:])) in place
+        ]
+        relations += [[(whole, 1.0), (part, -1.0)] for part in found]
+        terms = [part for part in found if not str(cells["period"].iat[part]).startswith("W")]
+        if terms:
+            relations.append([(whole, -1.0), *((part, 1.0) for part in terms)])
+    return relations
+
+
+def _within_measure(
+    cells: pd.DataFrame, subsets: list[tuple[str, str]], rows: pd.DataFrame
+) -> list[list[tuple[int, float]]]:
+    """Who is counted by a measure is counted by the one that it is part of."""
+    family_of = dict(zip(rows["measure_id"], rows["family"], strict=True))
+    place = {key: i for i, key in enumerate(cells[["family", *CELL]].itertuples(index=False, name=None))}
+    relations = []
+    for part, whole in subsets:
+        inner, outer = family_of.get(part), family_of.get(whole)
+        if inner is None or outer is None or inner == outer:
+            continue
+        relations += [
+            [(place[(outer, *key[1:])], 1.0), (i, -1.0)]
+            for key, i in place.items()
+            if key[0] == inner and (outer, *key[1:]) in place
+        ]
+    return relations
+
+
+def _stage(
+    name: str,
+    positions: Integers,
+    cell_of_row: Integers,
+    cells: pd.DataFrame,
+    n: Floats,
+    summed: Floats,
+    lines: Lines,
+    orders: list[list[tuple[int, float]]],
+    sessions: Floats,
+    registry: Registry,
+) -> Stage:
+    decision = _decisions(n, summed, lines, int(registry.data["disclosure"]["dominance_schools"]))
+    # Over time sessions add up, not pupils: each term counts by its sessions per pupil.
+    totals = np.zeros(lines.count, dtype=np.int64)
+    totals[lines.line[lines.sign > 0]] = lines.cell[lines.sign > 0]
+    share = sessions[lines.cell] / sessions[totals[lines.line]]
+    weight = np.where(lines.kind[lines.line] == PERIODS, share, 1.0)
+    shape = (lines.count, len(cells))
+    over_time = csr_matrix((lines.sign * weight, (lines.line, lines.cell)), shape=shape)
+    at_one_time = lines.kind[lines.line] != PERIODS
+    sums = csr_matrix((lines.sign * at_one_time, (lines.line, lines.cell)), shape=shape)
+    sums.eliminate_zeros()
+    relation = [(k, cell, sign) for k, entries in enumerate(orders) for cell, sign in entries]
+    at, cell, sign = (np.array(column) for column in zip(*relation, strict=True)) if relation else ([], [], [])
+    cost = _costs(cells, n, np.bincount(cell_of_row, minlength=len(cells)).astype(np.float64), registry)
+    is_total = np.zeros(len(cells), dtype=bool)
+    is_total[lines.cell[(lines.sign > 0) & np.isin(lines.kind[lines.line], ["groups"])]] = True
+    count = int(decision.max(initial=-1)) + 1
+    hideable = decision >= 0
+    kept = np.zeros(count, dtype=bool)
+    kept[decision[hideable & is_total]] = True
+    return Stage(
+        name,
+        positions,
+        cell_of_row,
+        cells,
+        n,
+        decision,
+        lines,
+        sums,
+        over_time,
+        csr_matrix((sign, (at, cell)), shape=(len(orders), len(cells))),
+        np.bincount(decision[hideable], cost[hideable], count).astype(np.float64),
+        kept,
+    )
+
+
+def _decisions(n: Floats, summed: Floats, lines: Lines, dominance: int) -> Integers:
+    """One decision per cell with pupils (-1: none), shared by cells that are one figure under several keys.
+
+    A total with one part is that part; a unit's cell to which no more schools than `dominance` contribute is taken
+    with theirs.
+    """
+    filled = n > 0
+    entries = filled[lines.cell]
+    parts = np.bincount(lines.line, entries & (lines.sign < 0), lines.count)
+    total = np.bincount(lines.line, entries & (lines.sign > 0), lines.count)
+    remainder = np.bincount(lines.line, lines.sign * summed[lines.cell], lines.count)
+    is_schools = lines.kind == SCHOOLS
+    one = (parts == 1) & (np.abs(remainder) < 0.5) & (lines.kind != PERIODS)
+    joined = (total > 0) & (one | (is_schools & (parts >= 1) & (parts <= dominance)))
+    use = joined[lines.line] & entries
+    ties = csr_matrix((np.ones(int(use.sum())), (lines.line[use], lines.cell[use])), shape=(lines.count, len(n)))
+    label = connected_components(ties.T @ ties, directed=False)[1] if len(n) else np.zeros(0, dtype=np.int64)
+    decision = np.full(len(n), -1, dtype=np.int64)
+    _, first, number = np.unique(label[filled], return_index=True, return_inverse=True)
+    # Numbered by their first cell, so that the order of decisions is the order of keys.
+    decision[filled] = np.argsort(np.argsort(first))[number]
+    return decision
+
+
+def _costs(cells: pd.DataFrame, n: Floats, rows: Floats, registry: Registry) -> Floats:
+    """The loss of hiding each cell: its rows, weighted; ties go to fewer pupils and then by a hash of the key."""
+    weights = registry.data["disclosure"]["weights"]
+    of_everybody = cells["group_dimension"].eq("all").to_numpy()
+    of_unit = cells["level"].ne("school").to_numpy()
+    of_year = cells["period"].isin(WHOLE_YEARS).to_numpy()
+    cost = rows * np.where(of_everybody, weights["everybody"], 1.0)
+    cost = cost * np.where(of_unit, weights["unit_of_schools"], 1.0) * np.where(of_year, weights["whole_year"], 1.0)
+    keys = cells[["family", *CELL]].astype(str).agg("|".join, axis=1) if len(cells) else pd.Series([], dtype=str)
+    lot = np.array([int(hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()[:8], 16) / 2**32 for key in keys])
+    return np.asarray(cost * (1.0 + _TIE_BREAK * (10.0 * n / (n + 100.0) + lot)))
+
+
+def _of_cells(stage: Stage, rows: pd.DataFrame, of_measure: dict[str, int]) -> Floats:
+    """The greatest value of a measure among the families that a cell's rows belong to."""
+    mine = rows.iloc[stage.rows]
+    values = mine["measure_id"].map(of_measure).to_numpy(np.float64)
+    family = stage.cells["family"].to_numpy()[stage.cell_of_row]
+    greatest = pd.Series(values).groupby(family).max()
+    return stage.cells["family"].map(greatest).to_numpy(np.float64)
+
+
+def _amounts_of_ratios(stage: Stage, rows: pd.DataFrame) -> list[View]:
+    """Numerators of ratios, in sessions: hidden with their counts, and not to be worked out exactly."""
+    mine = rows.iloc[stage.rows]
+    views = []
+    at_time = csr_matrix(
+        (stage.lines.sign, (stage.lines.line, stage.lines.cell)), shape=(stage.lines.count, len(stage.cells))
+    )
+    for measure in sorted(set(mine.loc[mine["kind"].eq(RATIO), "measure_id"])):
+        own = mine["measure_id"].eq(measure).to_numpy() & mine["numerator"].notna().to_numpy()
+        amount, most = np.zeros(len(stage.cells)), np.zeros(len(stage.cells))
+        amount[stage.cell_of_row[own]] = mine["numerator"].to_numpy(np.float64)[own]
+        most[stage.cell_of_row[own]] = mine["denominator"].to_numpy(np.float64)[own]
+        some = np.minimum(amount, 100.0)
+        system = System(
+            name=f"{stage.name}, {measure}",
+            down=some,
+            up=np.where(stage.n > 0, 100.0, 0.0),
+            need_down=np.zeros(len(amount)),
+            need_up=np.zeros(len(amount)),
+            need_width=np.where((amount > 0) & (amount < most), 1.0, 0.0),
+            sums=at_time,
+            orders=csr_matrix((0, len(amount))),
+            slack=np.zeros(0),
+        )
+        views.append(View(bounded(system), stage.decision))
+    return views
+
+
+def _problem(stage: Stage, forced: Bools, views: list[View]) -> Problem:
+    """Lines in which one hidden cell alone would be the rest: of cells that have pupils."""
+    needy = views[0].system.is_needy
+    of_entry = stage.decision[stage.lines.cell]
+    movable = of_entry >= 0
+    alone_matters = np.bincount(stage.lines.line[movable], needy[stage.lines.cell[movable]], stage.lines.count) > 0
+    use = movable & alone_matters[stage.lines.line]
+    return Problem(stage.name, stage.cost, forced, stage.kept & ~forced, stage.lines.line[use], of_entry[use], views)

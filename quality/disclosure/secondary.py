@@ -1,0 +1,319 @@
+"""Which further cells to hide, at the least weighted loss, so that no hidden one can be worked out.
+
+An integer programme by HiGHS over the rules of single lines and the cuts of the audit, solved, audited and solved
+again until the audit finds nothing. Its parts that share no variable are blocks and solved apart. A block that is too
+large, or that HiGHS leaves without a solution within its nodes, is decided greedily: the cheapest cell, for what it
+does, of each rule that does not hold. Limits are counts, never a clock, so a pattern can be repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from quality.disclosure.audit import Cut, System, narrow_ranges
+from quality.disclosure.lines import Bools, Floats, Integers
+
+PROGRAMME, LIMITED, GREEDY = "integer programme", "integer programme, stopped at its limit", "greedy"
+_OPTIMAL, _AT_LIMIT, _INFEASIBLE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class View:
+    """A system of amounts, and which decision hides each of its cells (-1: shown whatever is decided)."""
+
+    system: System
+    decision: Integers
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Decisions to hide, each 0 or 1.
+
+    name: for people. cost: weighted loss of each. forced: hidden whatever it costs. kept: hidden only where nothing
+    else protects. line, in_line: one entry per decision in a line of which none or at least two cells must be hidden;
+    a decision with two cells of a line enters it twice. views: what is audited.
+    """
+
+    name: str
+    cost: Floats
+    forced: Bools
+    kept: Bools
+    line: Integers
+    in_line: Integers
+    views: list[View]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """cells: of a block that the integer programme takes. nodes: of its search. rounds: of audit and solution."""
+
+    cells: int
+    nodes: int
+    rounds: int
+    gap: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one block lost. decisions: positions of those it hides besides the forced. bound: no less can be lost."""
+
+    decisions: Integers
+    forced: Integers
+    candidates: int
+    method: str
+    weight: float
+    bound: float
+    rounds: int
+
+    @property
+    def gap(self) -> float:
+        """Share of the weight by which the loss may exceed the least possible."""
+        return 0.0 if self.weight <= 0 else max(0.0, (self.weight - self.bound) / self.weight)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Whether each decision is hidden, and the blocks of those that were not forced."""
+
+    hidden: Bools
+    blocks: list[Block]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """If decision `when` is hidden (-1: always), the coefficients over the hidden `among` come to at least `least`."""
+
+    when: int
+    among: Integers
+    coefficients: Floats
+    least: float
+    forced: Integers  # decisions that stand behind it, for the report of its block
+
+
+def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
+    """The decisions that protect every forced one and each other.
+
+    Raises `ValueError` where even hiding everything would not protect a cell.
+    """
+    master = _Master(problem, limits)
+    hidden = problem.forced.copy()
+    rounds = 0
+    while True:
+        rounds += 1
+        new = master.learn(hidden)
+        if not new:
+            return master.choice(hidden, rounds)
+        hidden = master.add_cheapest(hidden) if greedy or rounds > limits.rounds else master.solve()
+
+
+class _Master:
+    """The rules learnt so far and the solution of each block that they form."""
+
+    def __init__(self, problem: Problem, limits: Limits) -> None:
+        self.problem, self.limits = problem, limits
+        self.rules: list[_Rule] = []
+        self.known: set[tuple[int, bytes, float]] = set()
+        order = np.argsort(problem.line, kind="stable")
+        self.entries = problem.in_line[order]
+        self.starts = np.searchsorted(problem.line[order], np.arange(problem.line.max(initial=-1) + 2))
+        self.lines_of = csr_matrix(
+            (np.ones(len(problem.line)), (problem.in_line, problem.line)),
+            shape=(len(problem.cost), len(self.starts) - 1),
+        )
+        self.solved: dict[bytes, tuple[Bools, str, float]] = {}
+        self.greedy_added = np.zeros(len(problem.cost), dtype=bool)
+        self.looked_at = problem.forced.copy()
+        self.last: list[tuple[Integers, str, float]] = []
+
+    # Rules -----------------------------------------------------------------------------------------------------------
+
+    def learn(self, hidden: Bools) -> int:
+        """Adds the rules that this pattern breaks; returns how many."""
+        count = self._learn_lines(hidden)
+        if count:
+            return count
+        for view in self.problem.views:
+            of_cell = (view.decision >= 0) & hidden[np.maximum(view.decision, 0)]
+            for cut in narrow_ranges(view.system, of_cell):
+                self._learn_cut(view, cut)
+                count += 1
+        self._look_ahead()
+        return count
+
+    def _learn_lines(self, hidden: Bools) -> int:
+        """The rule of each line in which just one cell is hidden, and of the lines that this may spread to."""
+        in_line = np.bincount(self.problem.line, hidden[self.problem.in_line], len(self.starts) - 1)
+        lonely = np.flatnonzero(in_line == 1)
+        before = len(self.rules)
+        for line in lonely:
+            entries = self.entries[self.starts[line] : self.starts[line + 1]]
+            for when in np.unique(entries[hidden[entries]]):
+                self._add(int(when), entries, np.ones(len(entries)), 1.0, twice=True)
+        self._look_ahead()
+        return len(self.rules) - before
+
+    def _look_ahead(self) -> None:
+        """The lines of every decision that a rule offers, so that the programme sees what choosing it brings along."""
+        offered = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(rule.among for rule in self.rules)]))
+        for when in offered[~self.looked_at[offered]]:
+            self.looked_at[when] = True
+            for line in self.lines_of.indices[self.lines_of.indptr[when] : self.lines_of.indptr[when + 1]]:
+                entries = self.entries[self.starts[line] : self.starts[line + 1]]
+                self._add(int(when), entries, np.ones(len(entries)), 1.0, twice=True)
+
+    def _learn_cut(self, view: View, cut: Cut) -> None:
+        among = view.decision[cut.cells]
+        movable = among >= 0
+        self._add(int(view.decision[cut.cell]), among[movable], cut.coefficients[movable], cut.least)
+
+    def _add(self, when: int, among: Integers, coefficients: Floats, least: float, twice: bool = False) -> None:
+        problem = self.problem
+        decisions, inverse = np.unique(among, return_inverse=True)
+        weights = np.bincount(inverse, coefficients, len(decisions))
+        own = decisions == when
+        if twice:
+            weights[own] -= 1.0  # the cell that wants company is no company to itself
+        given = own | problem.forced[decisions]
+        least -= float(weights[given].sum())
+        forced = np.unique(np.append(decisions[problem.forced[decisions]], [when] if problem.forced[when] else []))
+        decisions, weights = decisions[~given], weights[~given]
+        if least <= 1e-7:
+            if twice:
+                return
+            raise ArithmeticError(f"Disclosure control found no way to protect {problem.name}; nothing is published.")
+        weights = np.minimum(weights, least) / least
+        sparing = ~problem.kept[decisions]
+        if weights[sparing].sum() >= 1.0 - 1e-9:
+            decisions, weights = decisions[sparing], weights[sparing]
+        elif weights.sum() < 1.0 - 1e-9:
+            raise ValueError(
+                f"Disclosure control cannot protect a cell of {problem.name}, whatever it hides; nothing is published."
+            )
+        key = (when, decisions.tobytes() + np.round(weights, 9).tobytes(), 1.0)
+        if key in self.known:
+            return
+        self.known.add(key)
+        self.rules.append(_Rule(-1 if problem.forced[when] else when, decisions, weights, 1.0, forced.astype(np.int64)))
+
+    # Solutions -------------------------------------------------------------------------------------------------------
+
+    def add_cheapest(self, hidden: Bools) -> Bools:
+        """Hides the cheapest cell for what it does, rule after rule, until all rules learnt so far hold."""
+        hidden = hidden.copy()
+        open_rules = True
+        while open_rules:
+            open_rules = False
+            for rule in self.rules:
+                if rule.when >= 0 and not hidden[rule.when]:
+                    continue
+                while (short := 1.0 - float(rule.coefficients[hidden[rule.among]].sum())) > 1e-9:
+                    left = np.flatnonzero(~hidden[rule.among])
+                    gain = np.minimum(rule.coefficients[left], short)
+                    best = left[np.argmin(self.problem.cost[rule.among[left]] / gain)]
+                    hidden[rule.among[best]] = True
+                    self.greedy_added[rule.among[best]] = True
+                    open_rules = True
+        return hidden
+
+    def blocks(self) -> list[tuple[Integers, list[_Rule]]]:
+        """The rules, apart where they share no decision that is still open."""
+        size = len(self.problem.cost)
+        rows = np.concatenate([np.full(len(rule.among), k) for k, rule in enumerate(self.rules)])
+        among = np.concatenate([rule.among for rule in self.rules])
+        conditional = [(k, rule.when) for k, rule in enumerate(self.rules) if rule.when >= 0]
+        rows = np.concatenate([rows, np.array([k for k, _ in conditional], dtype=np.int64)])
+        among = np.concatenate([among, np.array([when for _, when in conditional], dtype=np.int64)])
+        ties = csr_matrix((np.ones(len(rows)), (rows, among)), shape=(len(self.rules), size))
+        _, label = connected_components(_bipartite(ties), directed=False)
+        by_label: dict[int, list[_Rule]] = {}
+        for k, rule in enumerate(self.rules):
+            by_label.setdefault(int(label[k]), []).append(rule)
+        found = []
+        for rules in by_label.values():
+            members = [rule.among for rule in rules] + [np.array([r.when]) for r in rules if r.when >= 0]
+            found.append((np.unique(np.concatenate(members)), rules))
+        return sorted(found, key=lambda block: int(block[0][0]))
+
+    def solve(self) -> Bools:
+        """The least loss that meets every rule learnt so far."""
+        hidden = self.problem.forced.copy()
+        self.last = []
+        for members, rules in self.blocks():
+            key = b"".join(rule.among.tobytes() + rule.coefficients.tobytes() for rule in rules)
+            if key not in self.solved:
+                self.solved[key] = self._solve_block(members, rules)
+            inside, method, bound = self.solved[key]
+            hidden[members[inside]] = True
+            self.last.append((members, method, bound))
+        return hidden
+
+    def _solve_block(self, members: Integers, rules: list[_Rule]) -> tuple[Bools, str, float]:
+        place = {int(decision): i for i, decision in enumerate(members)}
+        cost = self.problem.cost[members]
+        if len(members) <= self.limits.cells:
+            row: list[int] = []
+            column: list[int] = []
+            value: list[float] = []
+            for k, rule in enumerate(rules):
+                row += [k] * len(rule.among)
+                column += [place[int(decision)] for decision in rule.among]
+                value += rule.coefficients.tolist()
+                if rule.when >= 0:
+                    row.append(k)
+                    column.append(place[rule.when])
+                    value.append(-1.0)
+            least = np.array([0.0 if rule.when >= 0 else 1.0 for rule in rules])
+            solved = milp(
+                cost,
+                integrality=np.ones(len(members)),
+                bounds=Bounds(0, 1),
+                constraints=LinearConstraint(
+                    csr_matrix((value, (row, column)), shape=(len(rules), len(members))), least - 1e-7
+                ),
+                options={"node_limit": self.limits.nodes, "mip_rel_gap": self.limits.gap},
+            )
+            if solved.status == _INFEASIBLE:
+                raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
+            if solved.x is not None:
+                method = PROGRAMME if solved.status == _OPTIMAL else LIMITED
+                return solved.x > 0.5, method, float(solved.mip_dual_bound)
+        hidden = self.problem.forced.copy()
+        only = _Master.__new__(_Master)
+        only.problem, only.rules, only.greedy_added = self.problem, rules, np.zeros(len(hidden), dtype=bool)
+        hidden = only.add_cheapest(hidden)
+        return hidden[members], GREEDY, 0.0
+
+    # Report ----------------------------------------------------------------------------------------------------------
+
+    def choice(self, hidden: Bools, rounds: int) -> Choice:
+        """The pattern and what each of its blocks lost."""
+        if not self.rules:
+            return Choice(hidden, [])
+        solved = {int(members[0]): (method, bound) for members, method, bound in self.last}
+        found = []
+        for members, rules in self.blocks():
+            chosen = members[hidden[members]]
+            inside = [entry for first, entry in solved.items() if first in set(members.tolist())]
+            method = GREEDY if not inside or self.greedy_added[members].any() else _worst(inside)
+            weight = float(self.problem.cost[chosen].sum())
+            bound = sum(bound for _, bound in inside)
+            forced = np.unique(np.concatenate([rule.forced for rule in rules]))
+            found.append(Block(chosen, forced, len(members), method, weight, min(bound, weight), rounds))
+        return Choice(hidden, found)
+
+
+def _worst(solved: list[tuple[str, float]]) -> str:
+    methods = {method for method, _ in solved}
+    return next(method for method in (GREEDY, LIMITED, PROGRAMME) if method in methods)
+
+
+def _bipartite(ties: csr_matrix) -> csr_matrix:
+    """The adjacency of rows and columns as one graph: rows first."""
+    rows, columns = ties.shape
+    entries = ties.tocoo()
+    return csr_matrix((entries.data, (entries.row, entries.col + rows)), shape=(rows + columns, rows + columns))

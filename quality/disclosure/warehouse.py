@@ -1,0 +1,113 @@
+"""Reads a warehouse's marts and writes its schema `disclosure`: the pattern, its blocks, what follows from it."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+
+from ingest.registry import Registry
+from quality.disclosure.cells import read_marts
+from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTERN_COLUMNS, decide
+
+_BLOCK_TYPES = {
+    "candidates": "bigint",
+    "primary_rows": "bigint",
+    "secondary_rows": "bigint",
+    "weight": "double",
+    "bound": "double",
+    "gap": "double",
+    "rounds": "bigint",
+}
+
+
+def write_pattern(connection: duckdb.DuckDBPyConnection, registry: Registry) -> dict[str, int]:
+    """Replaces schema `disclosure`'s tables from the marts; returns the number of hidden rows per tier.
+
+    Raises `ValueError` as `decide` does.
+    """
+    tiers = list(registry.data["disclosure"]["minimum_pupils"])
+    decided = decide(read_marts(connection), registry, tiers)
+    connection.execute("create schema if not exists disclosure")
+    _replace(connection, "pattern", PATTERN_COLUMNS, {}, [decided[tier].pattern for tier in tiers])
+    _replace(connection, "block", BLOCK_COLUMNS, _BLOCK_TYPES, [decided[tier].blocks for tier in tiers])
+    for tier, minimum in registry.data["disclosure"]["minimum_pupils"].items():
+        _hide_counts_of_rows(connection, registry, tier, int(minimum))
+    counted = "select tier, count(*) from disclosure.pattern group by tier"
+    return dict.fromkeys(tiers, 0) | dict(connection.execute(counted).fetchall())
+
+
+def _replace(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: list[str],
+    types: dict[str, str],
+    frames: list[pd.DataFrame],
+) -> None:
+    """A table of text columns, but for those with a type of their own, in the order of all its columns."""
+    declared = ", ".join(f"{name} {types.get(name, 'varchar')}" for name in columns)
+    connection.execute(f"create or replace table disclosure.{table} ({declared})")
+    rows = pd.concat(frames, ignore_index=True)
+    if len(rows):
+        connection.register("disclosure_rows", rows)
+        connection.execute(
+            f"insert into disclosure.{table} select {', '.join(columns)} from disclosure_rows order by all"
+        )
+        connection.unregister("disclosure_rows")
+
+
+def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Registry, tier: str, minimum: int) -> None:
+    """Adds what says how many rows a school sent, where that would give its hidden number of pupils.
+
+    A school's results expected and received, and the rows of its lists, are counts of its pupils; its expected
+    sessions are the denominator of its attendance.
+    """
+    of_counts = [
+        [measure["measure_id"], measure["source_model"]]
+        for measure in registry.measures
+        if measure["kind"] != "proportion"
+    ]
+    connection.execute(
+        """
+        create or replace temp table hidden_school as
+        select distinct v.academic_year, v.period, s.school_key, s.laestab, m[2] = 'attendance' as is_attendance
+        from marts.measure_value as v
+        join disclosure.pattern as p on p.tier = $tier and p.table_name = 'measure_value' and p.row_key = concat_ws(
+            '|', v.academic_year, v.period, v.level, v.unit_code, v.measure_id, v.definition_version,
+            v.group_definition, v.group_dimension, v.group_value)
+        join (select unnest($of_counts::varchar[][]) as m) as m on m[1] = v.measure_id
+        join marts.dim_school as s on v.unit_code in (s.urn, s.school_key)
+        where v.level = 'school' and v.group_dimension = 'all'
+        """,
+        {"tier": tier, "of_counts": of_counts},
+    )
+    connection.execute(
+        """
+        insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
+        select $tier, 'coverage', concat_ws('|', c.academic_year, c.period, c.feed, c.school_key), 'c',
+            case when few then 'primary' else 'derived' end, case when few then $few_rule else $derived_rule end
+        from (
+            select *, coalesce(feed = 'assessment_results'
+                and (expected between 1 and $last_few or received between 1 and $last_few), false) as few
+            from marts.coverage
+        ) as c
+        where few or exists (
+            from hidden_school as h where h.school_key = c.school_key and h.academic_year = c.academic_year
+                and ((c.feed = 'session_marks' and h.is_attendance and h.period = c.period)
+                    or (c.feed = 'assessment_results' and not h.is_attendance)))
+        order by all
+        """,
+        {"tier": tier, "last_few": minimum - 1, "few_rule": FEW_PUPILS, "derived_rule": DERIVED},
+    )
+    for table, key, school in (
+        ("delivery", "delivery_id", "laestab"),
+        ("data_quality_issue", "issue_id", "school_key"),
+    ):
+        connection.execute(
+            f"""
+            insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
+            select $tier, '{table}', {key}, 'c', 'derived', $rule
+            from marts.{table} where {school} in (select {school} from hidden_school) order by all
+            """,
+            {"tier": tier, "rule": DERIVED},
+        )
+    connection.execute("drop table hidden_school")
