@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from ingest.registry import read_registry
 from quality.attacker import Breach, attack
 from quality.attacker.cells import TABLE_KEYS
+from quality.attacker.cells import row_keys as joined_keys
 from quality.attacker.inversion import wilson
 from quality.disclosure import Marts, decide_pattern
 
@@ -29,7 +29,7 @@ Hidden = Mapping[str, set[str]]
 
 
 def row_keys(frame: pd.DataFrame, table: str) -> pd.Series:
-    return frame[TABLE_KEYS[table]].astype(str).agg("|".join, axis=1) if len(frame) else pd.Series(dtype=str)
+    return joined_keys(frame, TABLE_KEYS[table])
 
 
 def figures_of(marts: Marts) -> Tables:
@@ -126,12 +126,3 @@ def primary(marts: Marts, tier: str = "public") -> dict[str, set[str]]:
 
 def attacked(tables: Tables, tier: str = "public", parent: Tables | None = None) -> list[Breach]:
     return attack(tables, REGISTRY, tier, parent)
-
-
-def without_few_values(breaches: list[Breach]) -> list[Breach]:
-    """Only what is known exactly or shown."""
-    return [breach for breach in breaches if breach.kind in ("exact", "shown")]
-
-
-def with_schools(marts: Marts, schools: pd.DataFrame) -> Marts:
-    return replace(marts, schools=schools)

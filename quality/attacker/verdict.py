@@ -1,0 +1,101 @@
+"""The attack as rules of the gate: every tier of what stands in the warehouse, alone and beside the current release."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from ingest.registry import Registry
+from ingest.settings import Settings
+from quality.attacker.attack import attack
+from quality.attacker.breach import KIND_MEANINGS, Breach
+from quality.attacker.cells import is_hidden, kind_of_table
+from quality.attacker.tables import read_release, read_warehouse
+from quality.results import RuleResult
+from quality.rules import Severity
+
+ALONE, WITH_PARENT = "AT-001", "AT-002"
+OF_TWO_RELEASES = ("between_releases", "difference")
+_SENTENCES = {
+    ALONE: "No hidden count can be worked out from what the tier reads.",
+    WITH_PARENT: "No hidden count can be worked out from this release and the one before it.",
+}
+
+
+def attack_results(settings: Settings, registry: Registry, folder: Path) -> list[RuleResult]:
+    """Attacks the exports of every tier; writes the breaches to `breaches.json` of the folder, which is restricted.
+
+    What two releases give away is a warning until what was published is kept account of: a release once out cannot be
+    taken back, and refusing the next would not unsay it.
+    """
+    found: list[Breach] = []
+    results: list[RuleResult] = []
+    parent = _current_release(settings)
+    for tier in registry.data["disclosure"]["minimum_pupils"]:
+        with duckdb.connect(
+            str(settings.warehouse_path), read_only=True, config=settings.duckdb_config()
+        ) as connection:
+            tables = read_warehouse(connection, tier, registry)
+        before = read_release(parent, tier, registry) if parent is not None and (parent / tier).is_dir() else None
+        breaches = attack(tables, registry, tier, before)
+        found += breaches
+        hidden = sum(int(is_hidden(frame).sum()) for frame in tables.values() if "status" in frame)
+        alone = [breach for breach in breaches if breach.kind not in OF_TWO_RELEASES]
+        results += _results(ALONE, "critical", tier, tables, alone, hidden)
+        if before is not None:
+            pair = [breach for breach in breaches if breach.kind in OF_TWO_RELEASES]
+            results += _results(WITH_PARENT, "warning", tier, tables, pair, hidden)
+    _write(found, folder / "breaches.json")
+    return results
+
+
+def _current_release(settings: Settings) -> Path | None:
+    """The folder of the release that readers have now, if there is one."""
+    current = settings.releases_dir / "CURRENT"
+    if not current.is_file():
+        return None
+    folder = settings.releases_dir / current.read_text(encoding="utf-8").strip()
+    return folder if folder.is_dir() else None
+
+
+def _results(
+    rule_id: str,
+    severity: Severity,
+    tier: str,
+    tables: dict[str, pd.DataFrame],
+    breaches: Sequence[Breach],
+    hidden: int,
+) -> list[RuleResult]:
+    """One result per table that gives something away, naming one row and its identity; or one that nothing does."""
+    if not breaches:
+        table = f"exports_{tier}.measure_value"
+        return [RuleResult(rule_id, "attack", table, None, severity, True, hidden, 0, _SENTENCES[rule_id])]
+    results = []
+    for table in sorted({breach.table for breach in breaches}):
+        of_table = [breach for breach in breaches if breach.table == table]
+        first = of_table[0]
+        # The cell and the identity, never what they come to.
+        sentence = (
+            f"{_SENTENCES[rule_id]} {first.quantity} of {first.row_key} {KIND_MEANINGS[first.kind]}: "
+            f"{first.identities[0]}."
+        )
+        name = f"exports_{tier}.{kind_of_table(table)}"
+        rows = len(tables[table]) if table in tables else 0
+        n_failing = len({breach.row_key for breach in of_table})
+        results.append(RuleResult(rule_id, "attack", name, None, severity, False, rows, n_failing, sentence))
+    return results
+
+
+def _write(breaches: Sequence[Breach], path: Path) -> None:
+    """Writes the breaches whole, for the operator alone: they say what is hidden."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f".{path.name}.building")
+    with open(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump([breach.as_json() for breach in breaches], file, indent=1, ensure_ascii=False)
+        file.write("\n")
+    os.replace(building, path)

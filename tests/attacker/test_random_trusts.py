@@ -1,0 +1,34 @@
+"""Over random trusts the real suppressor gives nothing away, in any order of rows, and bare primary hiding does."""
+
+from __future__ import annotations
+
+from tests.attacker.published import attacked, primary, published, suppressed
+from tests.disclosure.trusts import random_trust
+
+TRUSTS = 2
+
+
+def test_no_random_trust_gives_a_hidden_count_away(soak_factor: int) -> None:
+    leaks = []
+    for seed in range(TRUSTS * soak_factor):
+        marts = random_trust(seed)
+        for tier in ("public", "leaders"):
+            leaks += [(seed, breach.sentence()) for breach in attacked(published(marts, suppressed(marts, tier)), tier)]
+    assert leaks == []
+
+
+def test_primary_hiding_alone_is_found_out_in_random_trusts(soak_factor: int) -> None:
+    found_out = 0
+    for seed in range(10, 10 + 4 * soak_factor):
+        marts = random_trust(seed)
+        found_out += bool(attacked(published(marts, primary(marts))))
+    assert found_out >= 2 * soak_factor
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    marts = random_trust(10)
+    tables = published(marts, primary(marts))
+    turned = {name: frame.iloc[::-1].reset_index(drop=True) for name, frame in tables.items()}
+    assert {(b.row_key, b.quantity, b.low, b.high) for b in attacked(tables)} == {
+        (b.row_key, b.quantity, b.low, b.high) for b in attacked(turned)
+    }
