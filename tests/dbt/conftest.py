@@ -103,7 +103,7 @@ def _marks(laestab: str, refs: list[int], draw: random.Random, days: list[date])
 
 
 def first_lake() -> Lake:
-    """Two schools of one trust, the first an academy since November; one without registers; one of Wales that is silent."""
+    """Two schools of one trust, the first an academy since November; one without registers; a silent one of Wales."""
     draw = random.Random(20251121)
     lake = Lake(links={1008: TWO_REFS}, school_keys={"100001": "100001", "100002": "100001", "100003": "100003"})
     schools: list[Row] = [
