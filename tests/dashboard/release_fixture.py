@@ -111,8 +111,8 @@ def build_release(
     settings = make_settings(home)
     schools = [*SCHOOLS, *extra_schools]
     root = settings.releases_dir / release_id
-    figures = _figures(settings, schools, shift, with_attendance)
-    quality = {"data_quality_issue": _issues(), "delivery": _deliveries()}
+    figures = figures_of(settings, schools, shift, with_attendance)
+    quality = {"data_quality_issue": issues(), "delivery": deliveries()}
     tables: dict[str, dict[str, Any]] = {"public": {}, "leaders": {}, "pupils": {}}
     for tier, limit in (("public", 10), ("leaders", 6)):
         for name, rows in (figures | (quality if tier == "leaders" else {})).items():
@@ -257,7 +257,7 @@ def _suppress(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     return result
 
 
-def _figures(
+def figures_of(
     settings: Settings, schools: list[tuple[str, str, str, int, float]], shift: float, with_attendance: bool
 ) -> dict[str, list[dict[str, Any]]]:
     registry = load_registry(settings)
@@ -510,7 +510,7 @@ def _progress(schools: list[tuple[str, str, str, int, float]]) -> tuple[list[dic
     return rows, models
 
 
-def _issues() -> list[dict[str, Any]]:
+def issues() -> list[dict[str, Any]]:
     return [
         {
             "issue_id": "i1",
@@ -537,7 +537,7 @@ def _issues() -> list[dict[str, Any]]:
     ]
 
 
-def _deliveries() -> list[dict[str, Any]]:
+def deliveries() -> list[dict[str, Any]]:
     return [
         {
             "delivery_id": "feedc0de",

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE
+from dashboard.access_log import read_log
 from ingest.settings import Settings
 from tests.dashboard.release_fixture import RELEASE_ID, build_release, refused_run
 
@@ -102,6 +103,41 @@ def test_a_role_narrows_the_pupils_tier_and_an_unknown_one_reads_nothing(
     assert not run_page(settings, "overview", monkeypatch, "pupils").error
     monkeypatch.setenv(ROLE_VARIABLE, "someone")
     assert "not known" in run_page(settings, "overview", monkeypatch, "pupils").error[0].value.replace("\\", "")
+
+
+def test_a_role_shows_nothing_in_the_process_of_another_tier(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ROLE_VARIABLE, "operator")
+    shown = run_page(settings, "overview", monkeypatch, "public")
+    assert "another; start one for that role" in shown.error[0].value.replace("\\", "")
+
+
+def test_a_role_that_is_narrowed_while_the_dashboard_runs_is_narrowed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    role = "  head: {tier: pupils, schools: [100001], year_groups: all}\n"
+    settings.access_path.write_text(f"roles:\n{role}")
+    monkeypatch.setenv(ROLE_VARIABLE, "head")
+    assert not run_page(settings, "overview", monkeypatch, "pupils").error
+    settings.access_path.write_text("roles:\n  public: {tier: public}\n")
+    assert "not known" in run_page(settings, "overview", monkeypatch, "pupils").error[0].value.replace("\\", "")
+
+
+def test_a_page_of_the_pupils_tier_is_logged_and_refused_where_it_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    run_page(settings, "overview", monkeypatch)
+    assert not settings.access_log_path.exists()
+    run_page(settings, "overview", monkeypatch, "pupils")
+    entries, problems = read_log(settings)
+    assert problems == []
+    assert [entry["action"] for entry in entries][:2] == ["page", "page query"]
+    settings.access_log_path.unlink()
+    shown = run_page(settings, "overview", monkeypatch, "pupils")
+    assert "nothing may be read" in shown.error[0].value.replace("\\", "")
 
 
 def test_a_refused_run_stands_on_every_page_with_its_date_and_since_when(

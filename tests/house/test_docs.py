@@ -49,7 +49,7 @@ def test_every_make_target_that_a_page_names_exists() -> None:
 def test_every_command_that_a_page_names_exists() -> None:
     named: dict[str, str] = {}
     for page in PAGES:
-        for command in re.findall(r"\beverypupil (?:--home \S+ )?([a-z]+)\b", code_of(page)):
+        for command in re.findall(r"\beverypupil (?:--home \S+ )?([a-z]+(?:-[a-z]+)*)\b", code_of(page)):
             named[command] = name(page)
     assert {"check", "run", "status"} <= named.keys()
     assert {command: page for command, page in named.items() if command not in everypupil.commands} == {}

@@ -79,6 +79,11 @@ def build(connection: duckdb.DuckDBPyConnection, *, mark: str = "/", slices: tup
     for schema, names in (("exports_public", PUBLIC_TABLES), ("exports_leaders", LEADERS_TABLES)):
         for name in names:
             connection.execute(f"CREATE TABLE {schema}.{name} AS SELECT * FROM marts.{name}")
+    add_lake(connection)
+
+
+def add_lake(connection: duckdb.DuckDBPyConnection) -> None:
+    """The tables of schema lake that publishing asks, empty."""
     connection.execute(
         "CREATE TABLE lake.delivery (delivery_id VARCHAR, parse_id VARCHAR, feed VARCHAR, laestab VARCHAR, "
         "file_name VARCHAR, extracted_at TIMESTAMP, is_held BOOLEAN, held_reason VARCHAR, accepted_path VARCHAR)"

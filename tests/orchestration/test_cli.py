@@ -61,7 +61,7 @@ def test_every_command_answers_help(path: tuple[str, ...], capsys: pytest.Captur
 def test_the_commands_are_those_that_others_rely_on() -> None:
     assert {" ".join(path) for path in every_command()} >= {
         *("demo", "example london", "synth", "check", "run", "accept", "status", "releases", "rollback", "verify"),
-        *("sql", "export", "dashboard", "dagster"),
+        *("sql", "export", "access-log", "dashboard", "dagster"),
     }
 
 
@@ -145,6 +145,51 @@ def test_sql_reads_the_public_tier_by_default_and_more_by_role(
     code, _, err = everypupil_says(capsys, settings, "sql", marks, "--as", "governor")
     assert (code, err.count("\n")) == (2, 1)
     assert everypupil_says(capsys, settings, "sql", marks, "--as", "public", "--restricted")[0] == 2
+
+
+def test_a_role_of_access_yml_reads_and_is_logged_and_a_tampered_log_ends_with_1(
+    settings: Settings, published: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    settings.access_path.write_text("roles:\n  head: {tier: pupils, schools: [100001], year_groups: all}\n")
+    assert everypupil_says(capsys, settings, "access-log", "--verify")[:2] == (
+        0,
+        "The access log holds: 0 lines, each on the one before.\n",
+    )
+    marks = "select count(*) as n from marts.fct_session"
+    assert everypupil_says(capsys, settings, "sql", marks, "--as", "head", "--format", "csv")[1] == "n\n3\n"
+    code, _, err = everypupil_says(capsys, settings, "sql", marks)
+    assert (code, "access.yml names the roles" in err) == (2, True)
+    arguments = ("export", "dim_school", "--as", "head", "--format", "csv", "--out", str(tmp_path / "schools.csv"))
+    assert everypupil_says(capsys, settings, *arguments)[0] == 0
+    found = json.loads(everypupil_says(capsys, settings, "access-log", "--json")[1])
+    assert [(entry["role"], entry["action"], entry["what"], entry["rows"]) for entry in found["entries"]] == [
+        ("head", "query", ["marts.fct_session"], 1),
+        ("head", "export", ["marts.dim_school"], 1),
+    ]
+    assert "head" in everypupil_says(capsys, settings, "access-log")[1]
+    log = settings.access_log_path
+    log.write_text(log.read_text().replace('"rows":1', '"rows":0', 1))
+    code, _, err = everypupil_says(capsys, settings, "access-log", "--verify")
+    assert (code, err.count("\n"), "line 1: " in err) == (1, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sql", "select 1"), "access.yml, line 2: 'leader' is no tier; write leaders."),
+        (("export", "gap", "--out", "x.csv"), "access.yml, line 2: "),
+        (("dashboard", "--as", "head"), "access.yml, line 2: "),
+        (("dashboard", "--tier", "public"), "access.yml, line 2: "),
+        (("dashboard", "--tier", "public", "--as", "head"), "not both"),
+    ],
+)
+def test_a_wrong_access_yml_refuses_to_start_in_one_sentence(
+    settings: Settings, published: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    settings.access_path.write_text("roles:\n  head: {tier: leader}\n")
+    code, out, err = everypupil_says(capsys, settings, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
 
 
 def test_a_run_beside_another_ends_with_1(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
