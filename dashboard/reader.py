@@ -504,16 +504,17 @@ def _fenced(
         connection.execute("CREATE SCHEMA marts")
         for name, source in sources.items():
             _check_rows(connection, name, source, release_id)
-        copied, left_out = _copy(connection, manifest, sources, reach, wanted)
+        relations = {name: _relation(connection, source) for name, source in sources.items()}
+        copied, left_out = _copy(connection, manifest, relations, reach, wanted)
         whole = {name: source for name, source in sources.items() if name not in copied | left_out}
         paths = [file for name, source in whole.items() if name.startswith("marts.") for file in source.files]
         connection.execute("SET allowed_directories = ?", [[f"{figures}/"]])
         connection.execute("SET allowed_paths = ?", [paths])
         connection.execute("SET enable_external_access = false")
-        for name, source in sorted(whole.items()):
+        for name in sorted(whole):
             schema, table = name.split(".")
             connection.execute("USE memory." + schema)
-            _relation(connection, source).create_view(table)
+            relations[name].create_view(table)
         connection.execute("USE memory.main")
         connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
@@ -545,7 +546,7 @@ def _relation(connection: duckdb.DuckDBPyConnection, source: _Source) -> duckdb.
 def _copy(
     connection: duckdb.DuckDBPyConnection,
     manifest: Mapping[str, Any],
-    sources: Mapping[str, _Source],
+    relations: Mapping[str, duckdb.DuckDBPyRelation],
     reach: Reach,
     wanted: Collection[str] | None,
 ) -> tuple[set[str], set[str]]:
@@ -556,11 +557,10 @@ def _copy(
     """
     copied, left_out = set(), set()
     plans: dict[str, tuple[duckdb.DuckDBPyRelation, str]] = {}
-    for name, source in sources.items():
+    for name, relation in relations.items():
         schema, table = name.split(".")
         if schema == "exports":
             continue
-        relation = _relation(connection, source)
         try:
             query = reach.copy_of(table, relation.columns)
         except KeyError:
@@ -574,7 +574,7 @@ def _copy(
         return copied, left_out
     connection.execute("CREATE SCHEMA reach")
     if any("reach." in query for _, query in plans.values()):
-        _write_reach(connection, manifest, sources, reach)
+        _write_reach(connection, manifest, relations.get(f"marts.{ENROLMENT_TABLE}"), reach)
     connection.execute("USE memory.marts")
     for table, (relation, query) in plans.items():
         if wanted is None or table in wanted:
@@ -587,7 +587,10 @@ def _copy(
 
 
 def _write_reach(
-    connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], sources: Mapping[str, _Source], reach: Reach
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    enrolments: duckdb.DuckDBPyRelation | None,
+    reach: Reach,
 ) -> None:
     """The tables that the filters of `reach` ask: year groups, the academic year of the release, enrolments."""
     as_of = dt.date.fromisoformat(str(manifest["as_of"]))
@@ -600,12 +603,11 @@ def _write_reach(
         "INSERT INTO reach.current_year VALUES (?, ?, ?)",
         [dt.date(first, _FIRST_MONTH, 1), f"{first}/{(first + 1) % 100:02d}", reach.year_groups is not None],
     )
-    enrolments = sources.get(f"marts.{ENROLMENT_TABLE}")
     if enrolments is None:
         connection.execute(_NO_ENROLMENTS)
     else:
         connection.execute("USE memory.reach")
-        _relation(connection, enrolments).query("t", ENROLMENTS).create("enrolment")
+        enrolments.query("t", ENROLMENTS).create("enrolment")
 
 
 def _quoted(name: str) -> str:
