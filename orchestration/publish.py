@@ -21,7 +21,7 @@ from orchestration.errors import ChainError
 from orchestration.files import fsync_folder, write_json
 from orchestration.fingerprint import RunInput
 from orchestration.last_run import now
-from orchestration.release_files import FileEntry, entry_of, is_intact, link_file, write_file
+from orchestration.release_files import HASH_FORM, FileEntry, entry_of, is_intact, link_file, write_file
 from orchestration.release_tables import YEARLY_TABLES, Table, quoted, tier_tables
 from orchestration.releases import (
     BUILDING,
@@ -90,6 +90,7 @@ def publish(settings: Settings, connection: duckdb.DuckDBPyConnection, inputs: R
         "registry_fingerprint": inputs.registry_fingerprint,
         "key_id": inputs.key_id,
         "previous_release": current_id(settings),
+        "hash_form": HASH_FORM,
         "tables": tables,
         "gate": gate,
         **_lake_facts(connection),

@@ -14,6 +14,8 @@ import duckdb
 from orchestration.release_tables import quoted
 
 READ_ONLY = 0o444
+# Which canonical text the content hash is over: a release of another form is judged by its bytes alone.
+HASH_FORM = 2
 _BLOCK = 1 << 20
 _BATCH_ROWS = 100_000
 
