@@ -8,6 +8,7 @@ from ingest.contracts import LAKE_FEEDS, Column, load_contract
 
 TARGET = Path(__file__).parents[1] / "docs" / "feeds.md"
 TYPES = {
+    "academic_year": "2025/26, 2025-26 or 202526",
     "boolean": "yes or no (also Y, N, true, false, 1, 0)",
     "code": "a code",
     "date": "date, 2025-09-03 or 03/09/2025",
@@ -19,6 +20,7 @@ TYPES = {
     "register_code": "a register code; blank, - or * is a missing mark",
     "slug": "a short name",
     "text": "text",
+    "time_period": "four or six digits, 2025 or 202526",
     "upn": "a UPN, temporary ones too",
     "urn": "five to six digits",
 }
@@ -39,7 +41,8 @@ def what(column: Column) -> str:
     if column.type == "integer":
         return f"whole number, {column.options['minimum']} to {column.options['maximum']}"
     if column.type == "choice":
-        return "; ".join(" or ".join(str(word) for word in words) for words in column.options["choices"].values())
+        choices = column.options["choices"]
+        return "; ".join(" or ".join(map(str, words or [value])) for value, words in choices.items())
     return TYPES[column.type]
 
 

@@ -169,7 +169,21 @@ def register_code_parser(codes: tuple[CodePeriod, ...], missing: list[str]) -> P
     return parse
 
 
+def _academic_year(text: str) -> Parsed:
+    """`2025/26` from 2025/26, 2025-26, 2025/2026 or 202526."""
+    match = re.fullmatch(r"(20\d{2})[/\- ]?(?:20)?(\d{2})", text)
+    if match is None or (int(match[1]) + 1) % 100 != int(match[2]):
+        return None, Fault.INVALID
+    return f"{match[1]}/{match[2]}", Fault.NONE
+
+
+def _time_period(text: str) -> Parsed:
+    return (text, Fault.NONE) if re.fullmatch(r"(?:19|20)\d{2}(?:\d{2})?", text) else (None, Fault.INVALID)
+
+
 _PARSERS: dict[str, Parser] = {
+    "academic_year": _academic_year,
+    "time_period": _time_period,
     "text": _text,
     "slug": _slug,
     "code": _code,

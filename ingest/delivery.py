@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ingest.arrival import copy_arrival
 from ingest.contracts import Contract
 from ingest.decoding import content_sha256
-from ingest.file_names import NameFacts, extent_of, read_file_name
+from ingest.file_names import NameFacts, extent_of, read_file_name, undated
 from ingest.judge import Context, Judged, ValueColumn, judge, raw_row
 from ingest.keys import Pseudonymiser
 from ingest.lake import Lake, Receipt, short_hash, write_json
@@ -37,6 +37,7 @@ _TYPES = {
     "small": pa.int16(),
     "bool": pa.bool_(),
     "decimal": pa.decimal128(18, 9),
+    "cells": pa.list_(pa.struct([("indicator", pa.string()), ("value", pa.float64()), ("status", pa.string())])),
 }
 
 
@@ -60,6 +61,16 @@ ACCEPTED = {
         " idaci_decile:int"
     ),
     "session_marks": _schema("laestab pupil_ref:ref session_date:date session code minutes_late:small"),
+    "attendance_totals": _schema(
+        "laestab pupil_ref:ref academic_year term possible:int attended:int authorised:int unauthorised:int late:int"
+    ),
+    "suspensions": _schema("laestab pupil_ref:ref kind start_date:date sessions:int reason"),
+    "interventions": _schema("laestab pupil_ref:ref intervention start_date:date end_date:date team"),
+    "dfe_statistics": _schema(
+        "time_period time_identifier geographic_level location_code location_name country_code country_name"
+        " region_code region_name new_la_code old_la_code la_name school_urn school_laestab school_name"
+        " filters cells:cells"
+    ),
     "assessment_results": _schema(
         "laestab pupil_ref:ref assessment_id assessment_name subject component raw_result numeric_value:decimal"
         " scale_id result_date:date"
@@ -309,7 +320,7 @@ def _coverage(part: _Part, taken: npt.NDArray[np.int64]) -> dict[str, Any]:
         "window_from": None,
         "window_to": None,
         "extent": origin.extent,
-        "publication": part.contract.data.get("publication"),
+        "publication": publication_of(part.contract, part.file_name),
         "academic_year": None,
         "days": [],
     }
@@ -326,9 +337,25 @@ def _coverage(part: _Part, taken: npt.NDArray[np.int64]) -> dict[str, Any]:
             facts["window_from"], facts["window_to"] = min(dates), max(dates)
         years = {academic_year(day) for day in dates}
         facts["academic_year"] = years.pop() if len(years) == 1 else None
+    if "time_period" in columns:
+        periods = {academic_year_of_period(period) for period in _values_in(columns["time_period"], taken)}
+        facts["academic_year"] = periods.pop() if len(periods) == 1 else None
     if "pupil_ref" in columns and "session_date" in columns:
         facts["days"] = _days(columns["session_date"], columns["pupil_ref"], part.rows, taken)
     return facts
+
+
+def publication_of(contract: Contract, file_name: str) -> str | None:
+    """What a file is an edition of: what its contract says, else its name without dates; None where neither does."""
+    if "publication_from" in contract.data:
+        return undated(file_name)
+    publication = contract.data.get("publication")
+    return None if publication is None else str(publication)
+
+
+def academic_year_of_period(period: str) -> str | None:
+    """`2025/26` of the time period `202526`; None for a calendar year."""
+    return f"{period[:4]}/{period[4:]}" if len(period) == 6 else None
 
 
 def academic_year(day: date) -> str:

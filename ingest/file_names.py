@@ -48,6 +48,14 @@ def read_file_name(name: str) -> NameFacts:
     return NameFacts(extracted_at, window, only)
 
 
+def undated(name: str) -> str:
+    """A file name in lower case without its endings, dates and times, words joined by hyphens:
+    `EES_ytd_data_2026-07-23.csv` is `ees-ytd-data`."""
+    stem = name.partition(".")[0]
+    bare = _DAY.sub(" ", _TIMESTAMP.sub(lambda found: " " if not _is_two_dates(stem, found) else found[0], stem))
+    return re.sub(r"[^0-9a-z]+", "-", bare.casefold()).strip("-")
+
+
 def _date_of(match: re.Match[str]) -> date | None:
     year, month, day = match.groups()[:3]
     try:

@@ -18,6 +18,7 @@ from ingest.cells import Fault, parse_number, parser_for, slug
 from ingest.contracts import Column, Contract, normalise_header
 from ingest.keys import Pseudonymiser
 from ingest.refusal import FileRefused
+from ingest.statistics_table import unfold
 from ingest.tabular import TextColumn, TextTable
 from ingest.upn import UpnStatus, upn_status
 
@@ -197,7 +198,10 @@ def judge(contract: Contract, table: TextTable, context: Context, file_name: str
     for name, check in _CHECKS:
         if name in contract.checks:
             check(judged, contract.checks[name], context, match)
-    judged.columns["extra"] = _extra(table, match.extra)
+    if "statistics" in contract.data:
+        judged.extra_columns = []
+    else:
+        judged.columns["extra"] = _extra(table, match.extra)
     _judge_repeats(judged, match)
     return judged
 
@@ -379,6 +383,53 @@ def _judge_result(judged: Judged, rules: dict[str, str], context: Context, match
     columns["numeric_value"] = ValueColumn.of(result.codes, [*(number for number, _ in numbers), None])
 
 
+def _judge_totals(judged: Judged, rules: dict[str, str], context: Context, match: HeaderMatch) -> None:
+    """Sessions missed cannot exceed the possible ones, and attended ones are what is left of them."""
+
+    def sessions(name: str) -> npt.NDArray[np.int64]:
+        column = judged.columns[name]
+        counted: npt.NDArray[np.int64] = column.lookup(column.values, -1, np.int64)
+        return counted
+
+    possible, authorised, unauthorised = (sessions(name) for name in ("possible", "authorised", "unauthorised"))
+    known = (possible >= 0) & (authorised >= 0) & (unauthorised >= 0)
+    left, attended = possible - authorised - unauthorised, sessions("attended")
+    judged.catch(rules["absent_exceeds_possible"], known & (left < 0))
+    judged.catch(rules["attended_differs"], known & (left >= 0) & (attended >= 0) & (attended != left))
+
+
+def _judge_end(judged: Judged, rule_id: str, context: Context, match: HeaderMatch) -> None:
+    start, end = judged.columns["start_date"], judged.columns["end_date"]
+    begins = start.lookup([value.toordinal() for value in start.values], 0, np.int64)
+    judged.catch(
+        rule_id, end.lookup([value.toordinal() for value in end.values], date.max.toordinal(), np.int64) < begins
+    )
+
+
+def _judge_statistics(judged: Judged, rules: dict[str, str], context: Context, match: HeaderMatch) -> None:
+    """Adds the place of each row, its group and its figures: whatever stands in columns that the contract leaves
+    open."""
+    table, settings = judged.table, judged.contract.data["statistics"]
+    columns = judged.columns
+    level = columns["geographic_level"]
+    code, name = ValueColumn.constant(None, judged.n_rows), ValueColumn.constant(None, judged.n_rows)
+    for value, (code_column, name_column) in settings["places"].items():
+        here = level.lookup([one == value for one in level.values], False, np.bool_)
+        code, name = _where(here, columns[code_column], code), _where(here, columns[name_column], name)
+    columns["location_code"], columns["location_name"] = code, name
+    judged.catch(rules["no_place"], ~level.is_null & code.is_null)
+    sources = [(table.header[position], table.columns[position]) for position in match.extra]
+    found = unfold(sources, settings, judged.n_rows)
+    columns["filters"], columns["cells"] = (ValueColumn.of(*part) for part in (found.filters, found.cells))
+    judged.catch(rules["no_figure"], found.has_bad_cell)
+    judged.catch(rules["obsolete"], found.has_obsolete_cell & ~found.has_bad_cell)
+
+
+def _where(here: Mask, chosen: ValueColumn, otherwise: ValueColumn) -> ValueColumn:
+    codes = np.where(here, chosen.codes, np.where(otherwise.is_null, -1, otherwise.codes + len(chosen.values)))
+    return ValueColumn.of(codes.astype(np.int32), [*chosen.values, *otherwise.values, None])
+
+
 _CHECKS: tuple[tuple[str, Callable[[Judged, Any, Context, HeaderMatch], None]], ...] = (
     ("pupil_identity", _judge_identity),
     ("code_dates", _judge_code_dates),
@@ -387,6 +438,9 @@ _CHECKS: tuple[tuple[str, Callable[[Judged, Any, Context, HeaderMatch], None]], 
     ("weekend", _judge_weekend),
     ("leaves_before_entry", _judge_leaving),
     ("result", _judge_result),
+    ("totals", _judge_totals),
+    ("ends_before_start", _judge_end),
+    ("statistics", _judge_statistics),
 )
 
 

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from ingest.delivery import DeliverySummary, Standing
     from ingest.lake import Refusal
 
-FEEDS = ("schools", "calendar", "pupils", "session_marks", "assessment_results")
+FEEDS = (
+    "schools",
+    "calendar",
+    "pupils",
+    "session_marks",
+    "attendance_totals",
+    "assessment_results",
+    "suspensions",
+    "interventions",
+    "dfe_statistics",
+)
 UNRECOGNISED = "unrecognised"
 SEEN_FILE = "seen.json"
 POOL_FROM_BYTES = 4 * 1024 * 1024
@@ -287,7 +297,10 @@ def _stamp(settings: Settings) -> str:
         *sorted((room / "contracts").glob("*/*.yml")),
         *(
             room / name
-            for name in ("cells.py", "judge.py", "delivery.py", "tabular.py", "decoding.py", "file_names.py")
+            for name in (
+                *("cells.py", "judge.py", "statistics_table.py", "delivery.py"),
+                *("tabular.py", "decoding.py", "file_names.py"),
+            )
         ),
     ]
     digest = hashlib.sha256(str(settings.landing_dir).encode())

@@ -29,7 +29,11 @@ FEEDS = {
     "calendar": "Which sessions each school was open for.",
     "pupils": "Pupil lists: who was on roll, and with which characteristics, at each as-at date.",
     "session_marks": "Attendance registers: one mark per pupil and session.",
+    "attendance_totals": "Attendance totals of schools that give no marks: one row per pupil and term.",
     "assessment_results": "Assessment results: one result per pupil, assessment, subject and date.",
+    "suspensions": "Suspensions and exclusions: one row per pupil, kind and first day.",
+    "interventions": "Interventions and actions: one row per pupil, intervention and first day.",
+    "dfe_statistics": "Statistics that DfE publishes, as comparators: one row per place, period and group.",
     "unrecognised": "Files that no feed recognises: kept, and refused with a sentence each.",
 }
 GATE = dg.AssetKey(["quality", "gate"])

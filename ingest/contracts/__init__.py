@@ -15,8 +15,19 @@ from typing import Any
 import yaml
 
 CONTRACTS_DIR = Path(__file__).parent
-LAKE_FEEDS = ("schools", "school_links", "calendar", "pupils", "session_marks", "assessment_results")
-LANDING_FEEDS = ("schools", "calendar", "pupils", "session_marks", "assessment_results")
+LAKE_FEEDS = (
+    "schools",
+    "school_links",
+    "calendar",
+    "pupils",
+    "session_marks",
+    "attendance_totals",
+    "assessment_results",
+    "suspensions",
+    "interventions",
+    "dfe_statistics",
+)
+LANDING_FEEDS = tuple(feed for feed in LAKE_FEEDS if feed != "school_links")
 OPERATIONS = ("add", "modify", "rename", "remove")
 BEGINNING = date(1900, 1, 1)
 

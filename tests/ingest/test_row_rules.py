@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,10 @@ PUPILS = "UPN,Adno,Surname,DOB,Sex"
 RESULTS = "UPN,Adno,Assessment,Subject,Result,Scale,Date"
 CALENDAR = "LAESTAB,Date,Session,Status"
 SCHOOLS = "URN,LA (code),EstablishmentNumber,EstablishmentName"
+TOTALS = "UPN,Adno,Academic year,Term,Possible,Attended,Authorised,Unauthorised,Late"
+SUSPENSIONS = "UPN,Adno,Type,Start date,Sessions,Reason"
+INTERVENTIONS = "UPN,Adno,Intervention,Start date,End date,Team"
+STATISTICS = "time_period,time_identifier,geographic_level,country_code,country_name,education_phase,absence,pupils"
 LINKS = "URN,LinkURN,LinkType,LinkEstablishedDate"
 
 
@@ -44,7 +49,32 @@ def results(rule_id: str, *rows: str, lines: tuple[int, ...] = (3,), header: str
     return Fixture(rule_id, header, (good, *rows), lines, **kw)
 
 
+def totals(rule_id: str, *rows: str, lines: tuple[int, ...] = (3,), header: str = TOTALS, **kw: str) -> Fixture:
+    good = f"{upn(1)},,2025/26,AUT,140,133,5,2,1" + "," * (header.count(",") - 8)
+    return Fixture(rule_id, header, (good, *rows), lines, **kw)
+
+
+def suspended(rule_id: str, *rows: str, lines: tuple[int, ...] = (3,), header: str = SUSPENSIONS) -> Fixture:
+    good = f"{upn(1)},,SUSP,2025-10-01,4,DB" + "," * (header.count(",") - 5)
+    return Fixture(rule_id, header, (good, *rows), lines)
+
+
+def interventions(rule_id: str, *rows: str, lines: tuple[int, ...] = (3,), header: str = INTERVENTIONS) -> Fixture:
+    good = f"{upn(1)},,Letter home,2025-10-01,,Attendance" + "," * (header.count(",") - 5)
+    return Fixture(rule_id, header, (good, *rows), lines)
+
+
+def statistics(rule_id: str, *rows: str, lines: tuple[int, ...] = (12,)) -> Fixture:
+    # Ten good rows: one cell that is no figure does not make its column a group.
+    good = (f"2025{n:02d},Academic year,National,E92000001,England,Total,6.{n},100" for n in range(26, 36))
+    return Fixture(rule_id, STATISTICS, (*good, *rows), lines, folder="")
+
+
 U2 = upn(2)
+T = f"{U2},,2025/26"
+S = f"{U2},,SUSP,2025-10-01"
+ACT = f"{U2},,Letter home"
+ENGLAND = "Academic year,National,E92000001,England,Total"
 A = f"{U2},,Autumn test"
 FIXTURES = [
     marks("SM-001", ",,2025-09-01,AM,/,"),
@@ -111,6 +141,53 @@ FIXTURES = [
     results("AR-014", f"{BAD_UPN},5,Autumn test,Reading,101,standardised-100-15,2025-10-01"),
     results("AR-015", f"{A},Reading,0.12345678901,normal-score,2025-10-01"),
     results("AR-016", f"{A},Reading,101,my-scale,2025-10-01"),
+    totals("AT-001", ",,2025/26,AUT,140,133,5,2,1"),
+    totals("AT-002", f"{BAD_UPN},,2025/26,AUT,140,133,5,2,1"),
+    totals("AT-003", f"{BAD_UPN},77,2025/26,AUT,140,133,5,2,1"),
+    totals("AT-004", f"{T},AUT,140,133,5,2,1,{OTHER_SCHOOL}", header=TOTALS + ",LAESTAB"),
+    totals("AT-005", f"{T},AUT,140"),
+    totals("AT-006", f"{upn(1)},,2025-26,autumn,140,133,5,2,1"),
+    totals("AT-007", f"{upn(1)},,2025/26,AUT,140,132,6,2,1", lines=(2, 3)),
+    totals("AT-008", f"{T},AUT,140,133,5,2,1,x", header=TOTALS + ",Occurrence"),
+    totals("AT-009", f"{U2},,2025/27,AUT,140,133,5,2,1", f"{U2},,,AUT,140,133,5,2,1", lines=(3, 4)),
+    totals("AT-010", f"{T},Summer,140,133,5,2,1"),
+    totals("AT-011", f"{T},AUT,,133,5,2,1", f"{T},SPR,140,133,five,2,1", f"{T},SUM1,140,133,5,-2,1", lines=(3, 4, 5)),
+    totals("AT-012", f"{T},AUT,6,0,5,2,0"),
+    totals("AT-013", f"{T},AUT,140,140,5,2,1"),
+    totals("AT-014", f"{T},AUT,140,133,5,2,few"),
+    suspended("SU-001", ",,SUSP,2025-10-01,4,DB"),
+    suspended("SU-002", f"{BAD_UPN},,SUSP,2025-10-01,4,DB"),
+    suspended("SU-003", f"{BAD_UPN},77,SUSP,2025-10-01,4,DB"),
+    suspended("SU-004", f"{S},4,DB,{OTHER_SCHOOL}", header=SUSPENSIONS + ",LAESTAB"),
+    suspended("SU-005", f"{U2},,SUSP"),
+    suspended("SU-006", f"{upn(1)},,Suspension,01/10/2025,4,db"),
+    suspended("SU-007", f"{upn(1)},,SUSP,2025-10-01,5,DB", lines=(2, 3)),
+    suspended("SU-008", f"{S},4,DB,x", header=SUSPENSIONS + ",Occurrence"),
+    suspended("SU-009", f"{U2},,DETENTION,2025-10-01,4,DB"),
+    suspended("SU-010", f"{U2},,PERM,October,4,DB"),
+    suspended("SU-011", f"{S},two,DB"),
+    suspended("SU-012", f"{S},4,XX"),
+    interventions("IV-001", ",,Letter home,2025-10-01,,Attendance"),
+    interventions("IV-002", f"{BAD_UPN},,Letter home,2025-10-01,,Attendance"),
+    interventions("IV-003", f"{BAD_UPN},77,Letter home,2025-10-01,,Attendance"),
+    interventions("IV-004", f"{ACT},2025-10-01,,Attendance,{OTHER_SCHOOL}", header=INTERVENTIONS + ",LAESTAB"),
+    interventions("IV-005", f"{ACT}"),
+    interventions("IV-006", f"{upn(1)},,letter  HOME,01/10/2025,,Attendance"),
+    interventions("IV-007", f"{upn(1)},,Letter home,2025-10-01,,Pastoral", lines=(2, 3)),
+    interventions("IV-008", f"{ACT},2025-10-01,,Attendance,x", header=INTERVENTIONS + ",Occurrence"),
+    interventions("IV-009", f"{U2},,,2025-10-01,,Attendance"),
+    interventions("IV-010", f"{ACT},soon,,Attendance"),
+    interventions("IV-011", f"{ACT},2025-10-01,later,Attendance"),
+    interventions("IV-012", f"{ACT},2025-10-01,2025-09-01,Attendance"),
+    statistics("DS-001", f"25/26,{ENGLAND},6.9,100"),
+    statistics("DS-002", "202526,,National,E92000001,England,Total,6.9,100"),
+    statistics("DS-003", "202546,Academic year,Planet,E92000001,England,Total,6.9,100"),
+    statistics("DS-004", "202547,Academic year,National,,England,Total,6.9,100"),
+    statistics("DS-005", f"202548,{ENGLAND},about six,100"),
+    statistics("DS-006", f"202549,{ENGLAND},..,100", f"202550,{ENGLAND},,100", lines=(12, 13)),
+    statistics("DS-007", f"202526,{ENGLAND},6.26,100"),
+    statistics("DS-008", f"202526,{ENGLAND},6.9,100", lines=(2, 12)),
+    statistics("DS-009", f"202551,{ENGLAND}"),
     Fixture("CA-001", CALENDAR, (f"{SCHOOL},2025-09-01,AM,open", "80140,2025-09-01,PM,open"), (3,), folder=""),
     Fixture("CA-002", CALENDAR, (f"{SCHOOL},1st,AM,open",), (2,)),
     Fixture("CA-003", CALENDAR, (f"{SCHOOL},2025-09-01,noon,open",), (2,)),
@@ -137,7 +214,8 @@ FIXTURES = [
     Fixture("SL-006", LINKS, ("100001,100000",), (2,), folder=""),
 ]
 FEED_OF = {"SM": "session_marks", "PU": "pupils", "AR": "assessment_results", "CA": "calendar"}
-FEED_OF |= {"SC": "schools", "SL": "school_links"}
+FEED_OF |= {"SC": "schools", "SL": "school_links", "AT": "attendance_totals", "SU": "suspensions"}
+FEED_OF |= {"IV": "interventions", "DS": "dfe_statistics"}
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.rule_id)
@@ -230,3 +308,59 @@ def test_unknown_columns_are_kept_and_reported(landing: Landing) -> None:
     landing.put(f"pupils/{SCHOOL}/p_20250905T180000.csv", text)
     assert landing.ingest()["pupils"].extra_columns == ("House", "Locker")
     assert [row["extra"] for row in landing.accepted("pupils")] == ['{"House": "Red"}', '{"Locker": "12"}', None]
+
+
+def test_totals_are_counted_in_the_terms_of_the_census(landing: Landing) -> None:
+    text = f"{TOTALS}\n{U2},,202526,Summer first half,50,,3,1,\n"
+    landing.put(f"attendance_totals/{SCHOOL}/census_20260901T080000.csv", text)
+    landing.ingest()
+    (row,) = landing.accepted("attendance_totals")
+    wanted = {"academic_year": "2025/26", "term": "SUM1", "possible": 50, "attended": None, "authorised": 3}
+    assert {name: row[name] for name in wanted} == wanted
+
+
+def test_published_figures_keep_their_markers_beside_no_value(landing: Landing) -> None:
+    figures = (("5.88", "c"), ("low", "1299079364"), ("z", "u"), ("k", "x"))
+    rows = "".join(f"2025{n:02d},{ENGLAND},{a},{b}\n" for n, (a, b) in enumerate(figures, start=26))
+    landing.put("dfe_statistics/absence_2026-07-23.csv", f"{STATISTICS}\n{rows}")
+    landing.ingest()
+    accepted = landing.accepted("dfe_statistics")
+    assert {row["filters"] for row in accepted} == {'{"education_phase": "Total"}'}
+    assert {(row["location_code"], row["location_name"]) for row in accepted} == {("E92000001", "England")}
+    assert [[(cell["value"], cell["status"]) for cell in row["cells"]] for row in accepted] == [
+        [(5.88, "ok"), (None, "c")],
+        [(None, "low"), (1299079364.0, "ok")],
+        [(None, "z"), (None, "u")],
+        [(None, "low"), (None, "x")],
+    ]
+
+
+def test_a_place_is_known_by_the_code_of_its_level(landing: Landing) -> None:
+    header = "time_period,time_identifier,geographic_level,country_code,region_code,region_name,new_la_code,la_name,n"
+    rows = (
+        "202526,Week 1,National,E92000001,,,,,1",
+        "202526,Week 1,Regional,E92000001,E12000007,London,,,2",
+        "202526,Week 1,Local authority,E92000001,E12000007,London,E09000030,Tower Hamlets,3",
+    )
+    landing.put("dfe_statistics/absence_2026-07-23.csv", "\n".join((header, *rows)) + "\n")
+    landing.ingest()
+    places = [(row["location_code"], row["location_name"]) for row in landing.accepted("dfe_statistics")]
+    assert places == [("E92000001", None), ("E12000007", "London"), ("E09000030", "Tower Hamlets")]
+
+
+@pytest.mark.parametrize("name", ["EES_ytd_2026-07-23.csv", "ees ytd_20260901T060000.csv", "ees_ytd.csv"])
+def test_editions_of_a_publication_are_known_by_its_name_without_dates(name: str, landing: Landing) -> None:
+    landing.put(f"dfe_statistics/{name}", f"{STATISTICS}\n202526,{ENGLAND},6.9,100\n")
+    landing.ingest()
+    (parse,) = landing.parses("dfe_statistics")
+    assert (parse.manifest["publication"], parse.manifest["academic_year"]) == ("ees-ytd", "2025/26")
+
+
+def test_the_published_sample_is_taken_whole(landing: Landing) -> None:
+    sample = (Path(__file__).parents[1] / "published" / "attendance_sample.csv").read_bytes()
+    landing.put("attendance_2026-07-23.csv", sample)
+    report = landing.ingest()["dfe_statistics"]
+    assert (report.rows_read, report.rows_accepted, report.rules) == (34, 34, {})
+    cells = [cell for row in landing.accepted("dfe_statistics") for cell in row["cells"]]
+    assert len(cells) == 34 * 56
+    assert sum(cell["status"] == "c" for cell in cells) == 4 * 54
