@@ -38,7 +38,7 @@ def publish_hidden(home: Path) -> tuple[Settings, list[float | int]]:
     settings = settings_for(home)
     planted: list[float | int] = []
     with open_warehouse(settings) as connection:
-        for schema in ("lake", "marts", "disclosure"):
+        for schema in ("lake", "marts", "public_basis", "disclosure"):
             connection.execute(f"CREATE SCHEMA {schema}")
         pattern: list[tuple[str, str, str]] = []
         marts = figures_of(settings, SCHOOLS, 0.0, True) | {"data_quality_issue": issues(), "delivery": deliveries()}
@@ -50,6 +50,8 @@ def publish_hidden(home: Path) -> tuple[Settings, list[float | int]]:
             connection.register("content", content)
             columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in types.items())
             connection.execute(f"CREATE TABLE marts.{table} AS SELECT {columns} FROM content")
+            # What the public tier is exported from, where nothing was published before: the same rows.
+            connection.execute(f"CREATE TABLE public_basis.{table} AS FROM marts.{table}")
             connection.unregister("content")
         connection.execute(
             "CREATE TABLE disclosure.pattern (tier VARCHAR, table_name VARCHAR, row_key VARCHAR, status VARCHAR, "
