@@ -23,6 +23,7 @@ from orchestration.python_assets import (
     feed_asset,
     fits_asset,
     gate_asset,
+    ledger_asset,
     release_asset,
 )
 
@@ -49,6 +50,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None, as_of: date | None = 
         catalogue,
         steps[1],
         fits_asset(keys_of(steps[1])),
+        ledger_asset(keys_of(steps[1])),
         steps[2],
         disclosure_asset([*keys_of(steps[1]), *keys_of(steps[2])]),
         steps[3],

@@ -17,10 +17,11 @@ from orchestration.dbt_runner import build_arguments, dbt_child, share_parse, st
 
 CATALOGUE = dg.AssetKey(["lake", "catalogue"])
 FITS = dg.AssetKey(["fits", "progress"])
+LEDGER = dg.AssetKey(["ledger", "decision"])
 DISCLOSURE = dg.AssetKey(["disclosure", "pattern"])
 OWNERS = ["team:data"]
 # Which Python asset fills the tables of a dbt source, and which must have run before each step begins.
-_SOURCES = {"lake": CATALOGUE, "fits": FITS, "disclosure": DISCLOSURE}
+_SOURCES = {"lake": CATALOGUE, "fits": FITS, "ledger": LEDGER, "disclosure": DISCLOSURE}
 _BEFORE = {1: CATALOGUE, 2: FITS, 3: DISCLOSURE}
 
 

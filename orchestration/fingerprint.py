@@ -38,7 +38,14 @@ class RunInput:
 
     @property
     def release_id(self) -> str:
-        return f"{self.as_of.isoformat()}-{self.fingerprint[:12]}"
+        return self.release_id_after("")
+
+    def release_id_after(self, ledger_entry: str) -> str:
+        """The id of the release made of these inputs after an entry of the ledger (empty: the first)."""
+        if not ledger_entry:
+            return f"{self.as_of.isoformat()}-{self.fingerprint[:12]}"
+        digest = hashlib.sha256(f"{self.fingerprint} {ledger_entry}".encode()).hexdigest()
+        return f"{self.as_of.isoformat()}-{digest[:12]}"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True, default=str)

@@ -21,6 +21,7 @@ from orchestration.errors import ChainError
 from orchestration.files import fsync_folder, write_json
 from orchestration.fingerprint import RunInput
 from orchestration.last_run import now
+from orchestration.ledger import append_entry, release_id_in
 from orchestration.release_files import HASH_FORM, FileEntry, entry_of, is_intact, link_file, write_file
 from orchestration.release_tables import YEARLY_TABLES, Table, quoted, tier_tables
 from orchestration.releases import (
@@ -72,15 +73,17 @@ def publish(settings: Settings, connection: duckdb.DuckDBPyConnection, inputs: R
     Parameters: `connection` to the warehouse that was built from `inputs` and passed the gate; `gate`, {n_results,
     n_failed,
     n_warnings}. The caller holds the writer lock.
-    Returns: the release id, which is a function of `inputs`.
+    Returns: the release id, which is a function of `inputs` and of the ledger before.
     Raises: `ChainError` where a table is missing, or where the same inputs were published before with other content.
     """
     settings.releases_dir.mkdir(parents=True, exist_ok=True)
     sweep(settings)
-    release_id = inputs.release_id
+    release_id = release_id_in(connection, inputs)
     building = settings.releases_dir / f"{BUILDING}{release_id}"
     previous = current_manifest(settings)
     tables = _write_tables(settings, connection, building, previous)
+    # Before anyone is told: an entry without its release is a release that was told to nobody, which does no harm.
+    ledger = append_entry(settings, connection, inputs)
     manifest = {
         "release_id": release_id,
         "published_at": now(),
@@ -91,6 +94,7 @@ def publish(settings: Settings, connection: duckdb.DuckDBPyConnection, inputs: R
         "key_id": inputs.key_id,
         "previous_release": current_id(settings),
         "hash_form": HASH_FORM,
+        "ledger": ledger,
         "tables": tables,
         "gate": gate,
         **_lake_facts(connection),

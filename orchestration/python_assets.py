@@ -15,14 +15,14 @@ from ingest.pipeline import ingest_feed, survey
 from orchestration import progress
 from orchestration.chain_run import ChainRun
 from orchestration.conclusion import conclude_published
-from orchestration.dbt_assets import CATALOGUE, DISCLOSURE, FITS, OWNERS
+from orchestration.dbt_assets import CATALOGUE, DISCLOSURE, FITS, LEDGER, OWNERS
 from orchestration.dbt_runner import settings_environment
 from orchestration.errors import ChainError, DataRefused, GateBroken
 from orchestration.fingerprint import RunInput, read_run_input, run_input
 from orchestration.fits import write_fits
+from orchestration.ledger import decide_what_is_told, write_patterns
 from orchestration.publish import publish
 from orchestration.warehouse import open_warehouse
-from quality.disclosure import write_pattern
 
 FEEDS = {
     "schools": "Establishments and their predecessor links, as GIAS publishes them.",
@@ -100,6 +100,28 @@ def fits_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     return fits
 
 
+def ledger_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """What the public tier may be told next, over the ledger of what it was told."""
+
+    @dg.asset(
+        key=LEDGER,
+        deps=deps,
+        group_name="ledger",
+        owners=OWNERS,
+        description="Which of what came since the last release the public tier may be told of, and what waits.",
+    )
+    def decision(context: dg.AssetExecutionContext, chain: ChainRun) -> None:
+        with progress.step("ledger"), open_warehouse(chain.settings) as connection:
+            inputs = built_from(
+                connection.execute("SELECT run_id, inputs FROM lake.run_input").fetchone(), chain.run_id
+            )
+            sentence = decide_what_is_told(chain.settings, connection, chain.registry, inputs)
+        progress.say(sentence)
+        context.add_output_metadata({"waiting": sentence})
+
+    return decision
+
+
 def disclosure_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     """Which figures each tier may not see, over the marts."""
 
@@ -112,7 +134,7 @@ def disclosure_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     )
     def pattern(chain: ChainRun) -> None:
         with progress.step("disclosure"), open_warehouse(chain.settings) as connection:
-            write_pattern(connection, chain.registry)
+            write_patterns(connection, chain.registry)
 
     return pattern
 

@@ -127,6 +127,28 @@ def verify(settings: Settings, release_id: str, progress: Progress | None = None
     return problems
 
 
+def require_ledger(settings: Settings, manifest: dict[str, Any] | None) -> None:
+    """Makes sure that the lake holds the ledger that a release (None: none yet) was published with.
+
+    Raises: `ChainError` where it does not, or where an entry was taken away or changed.
+    """
+    from quality.ledger.store import Ledger, LedgerDamagedError
+
+    ledger = Ledger(settings.lake_dir)
+    said = {} if manifest is None else manifest.get("ledger", {})
+    try:
+        ledger.require(str(said.get("entry", "")), "" if manifest is None else str(manifest["release_id"]))
+    except LedgerDamagedError as error:
+        raise ChainError(str(error)) from error
+
+
+def verify_ledger(settings: Settings) -> list[str]:
+    """One sentence per thing wrong with the ledger of what was published; empty where it is whole."""
+    from quality.ledger.store import Ledger
+
+    return Ledger(settings.lake_dir).verify()
+
+
 def table_hash(files: list[tuple[str, str]]) -> str:
     """A table's content hash: of its one file, else sha256 over `path content_hash` lines in the order of the paths."""
     if len(files) == 1:

@@ -14,7 +14,7 @@ from orchestration.errors import ChainError, WrongUse
 from orchestration.files import write_whole
 from orchestration.fingerprint import run_input
 from orchestration.last_run import LastRun, now, read_last_run, write_last_run
-from orchestration.releases import current_manifest
+from orchestration.releases import current_manifest, require_ledger
 from orchestration.writer_lock import writer_lock
 
 _DAGSTER_YAML = """\
@@ -39,6 +39,10 @@ def run_chain(settings: Settings, as_of: date | None = None, *, full_refresh: bo
             f"There is no landing folder {settings.landing_dir}; make it and put extracts in it, or give --landing DIR."
         )
     with writer_lock(settings):
+        try:
+            require_ledger(settings, current_manifest(settings))
+        except ChainError as error:
+            return _conclude_failed(settings, started_at, error)
         if not full_refresh and is_nothing_new(settings, day):
             return _conclude_nothing_new(settings, started_at)
         progress.say("starting the chain")
@@ -72,6 +76,12 @@ def _conclude_nothing_new(settings: Settings, started_at: str) -> LastRun:
     )
     write_last_run(settings, run)
     return run
+
+
+def _conclude_failed(settings: Settings, started_at: str, error: Exception) -> LastRun:
+    from orchestration.conclusion import conclude_failed
+
+    return conclude_failed(settings, "", started_at, error)
 
 
 def _execute(settings: Settings, as_of: date, started_at: str, *, full_refresh: bool) -> LastRun:

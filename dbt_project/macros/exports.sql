@@ -40,6 +40,9 @@
     }) }}
 {% endmacro %}
 
+{#- Tables of which the public tier tells what its ledger holds, not what came last. -#}
+{% macro held_tables() %}{{ return(['measure_value', 'gap', 'coverage', 'progress_school', 'progress_model']) }}{% endmacro %}
+
 {% macro exported(table_name, tier, columns) -%}
     {%- set spec = exported_tables()[table_name] -%}
     select
@@ -52,7 +55,7 @@
             mart.{{ column }}
         {%- endif %}{{ "," if not loop.last }}
     {%- endfor %}
-    from {{ ref(table_name) }} as mart
+    from {{ ref('basis_' ~ table_name if tier == 'public' and table_name in held_tables() else table_name) }} as mart
     {%- if spec['figures'] %}
     left join (
         select distinct row_key
@@ -60,5 +63,17 @@
         where tier = '{{ tier }}' and table_name = '{{ table_name }}'
     ) as hidden
         on {{ row_key(spec['key'], 'mart') }} = hidden.row_key
+    {%- endif %}
+{%- endmacro %}
+
+{#- Rows as they were published, of what the ledger lets stand; nothing where nothing stands. -#}
+{% macro published_rows(table_name, columns) -%}
+    {%- if execute and adapter.get_relation(target.database, 'ledger', 'published_' ~ table_name) is not none %}
+union all
+select
+    {%- for column in columns %}
+    published.{{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+from {{ api.Relation.create(database=target.database, schema='ledger', identifier='published_' ~ table_name) }} as published
     {%- endif %}
 {%- endmacro %}

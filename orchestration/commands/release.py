@@ -11,7 +11,7 @@ from orchestration import progress
 from orchestration.commands.common import Home, as_json, as_table, print_json, with_home
 from orchestration.errors import ChainError, ExitCode
 from orchestration.last_run import read_last_run
-from orchestration.releases import current_id, list_releases, read_manifest
+from orchestration.releases import current_id, list_releases, read_manifest, verify_ledger
 from orchestration.releases import rollback as roll_back
 from orchestration.releases import verify as verify_release
 from orchestration.writer_lock import writer_lock
@@ -119,16 +119,21 @@ def verify(home: Home, release_id: str | None, json_output: bool) -> None:
     if wanted is None:
         raise ChainError(f"Nothing is published in {settings.home}; everypupil run publishes what lies in landing.")
     with progress.shown(), progress.step(f"verify {wanted}"):
-        problems = verify_release(settings, wanted, progress.count)
+        damaged = verify_release(settings, wanted, progress.count)
+        of_ledger = verify_ledger(settings)
+    problems = [*damaged, *of_ledger]
     if json_output:
         print_json({"release_id": wanted, "whole": not problems, "problems": problems})
     elif not problems:
         click.echo(f"Release {wanted} is whole: every file holds what was published.")
     if problems:
         if not json_output:
-            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-            named = "; ".join(problems[:5])
-            click.echo(
-                f"Error: Release {wanted} is damaged: {named}{more}; go back with everypupil rollback ID.", err=True
-            )
+            more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+            named = "; ".join(damaged[:5])
+            if damaged:
+                click.echo(
+                    f"Error: Release {wanted} is damaged: {named}{more}; go back with everypupil rollback ID.", err=True
+                )
+            for sentence in of_ledger[:5]:
+                click.echo(f"Error: {sentence}", err=True)
         raise click.exceptions.Exit(int(ExitCode.FAILED))

@@ -128,7 +128,7 @@ def row_key_sql(key: tuple[str, ...], alias: str = "") -> str:
 
 
 def _hidden_rules(number: int, tier: str, table: FigureTable, registry: Registry) -> list[Rule]:
-    exported, mart = f"exports_{tier}.{table.name}", f"marts.{table.name}"
+    exported, mart = f"exports_{tier}.{table.name}", f"{'public_basis' if tier == 'public' else 'marts'}.{table.name}"
     shown = " or ".join(f"{figure} is not null" for figure in table.figures)
     minimum = int(registry.data["disclosure"]["minimum_pupils"][tier])
     few = " or ".join(f"{count} between 1 and {minimum - 1}" for count in table.counts)

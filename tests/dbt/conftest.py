@@ -18,6 +18,7 @@ import duckdb
 import pytest
 
 from ingest.registry import read_registry
+from quality.ledger import NO_LEDGER_SQL
 from tests.dbt.lake_fixture import Delivery, Lake, Row
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -264,3 +265,4 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     lake.write(folder / "lake", full)
     build(full, folder, "--exclude-resource-type", "unit_test")
     return Built(Warehouse(first), Warehouse(night), Warehouse(full), statuses)
+        connection.execute(NO_LEDGER_SQL)

@@ -12,17 +12,19 @@ from orchestration.python_assets import FEEDS, GATE, RELEASE, check_results
 
 # Which group feeds which. A change here is a change of the architecture: look at it before you write it down.
 GROUPS = """
-aggregates -> aggregates, disclosure, fits, marts
+aggregates -> aggregates, disclosure, fits, ledger, marts, public_basis
 disclosure -> exports_leaders, exports_public
 exports_leaders -> quality
 exports_public -> quality
-fits -> aggregates, marts
+fits -> aggregates, marts, public_basis
 ingest -> aggregates, ingest, intermediate, marts, raw, staging
-intermediate -> aggregates, disclosure, fits, intermediate, marts, raw
-marts -> aggregates, disclosure, exports_leaders, exports_public, fits, intermediate, marts
+intermediate -> aggregates, disclosure, fits, intermediate, ledger, marts, public_basis, raw
+ledger -> public_basis
+marts -> aggregates, disclosure, exports_leaders, exports_public, fits, intermediate, ledger, marts, public_basis
+public_basis -> disclosure, exports_public, public_basis
 quality -> releases
-raw -> disclosure, fits, intermediate, marts, staging
-staging -> aggregates, disclosure, fits, intermediate, marts, staging
+raw -> disclosure, fits, intermediate, ledger, marts, staging
+staging -> aggregates, disclosure, fits, intermediate, ledger, marts, public_basis, staging
 """
 
 
@@ -54,6 +56,8 @@ def test_every_asset_has_an_owner_a_description_and_a_group(graph: dict[dg.Asset
         "ingest",
         "marts",
         "fits",
+        "ledger",
+        "public_basis",
         "disclosure",
         "quality",
         "releases",

@@ -27,12 +27,16 @@ SCHEMAS = (
     "aggregates",
     "fits",
     "marts",
+    "public_basis",
     "disclosure",
     "exports_public",
     "exports_leaders",
     "dq",
 )
-FEEDS = ("schools", "calendar", "pupils", "session_marks", "assessment_results")
+FEEDS = (
+    *("schools", "calendar", "pupils", "session_marks", "assessment_results"),
+    *("attendance_totals", "suspensions", "interventions"),
+)
 
 RAW = f"""
 create table raw.schools as select 'dschools' as delivery_id, line, urn, laestab, school_name
@@ -58,6 +62,12 @@ cast(1 + pupil_ref as integer) as line, laestab, pupil_ref, 'standardised-test-s
 'reading' as subject,
 '' as component, cast(100 + pupil_ref as varchar) as raw_result, cast(100 + pupil_ref as decimal(18,
 9)) as numeric_value, 'standardised-100-15' as scale_id, date '2025-09-04' as result_date from raw.pupils;
+create table raw.attendance_totals as select 'dattendance_totals' as delivery_id, cast(1 + pupil_ref as integer) as line,
+laestab, pupil_ref, '2025/26' as academic_year, 'AUT' as term, 140 as possible from raw.pupils;
+create table raw.suspensions as select 'dsuspensions' as delivery_id, cast(1 + pupil_ref as integer) as line,
+laestab, pupil_ref, 'SUSP' as kind, date '2025-09-04' as start_date from raw.pupils where pupil_ref < 3;
+create table raw.interventions as select 'dinterventions' as delivery_id, cast(1 + pupil_ref as integer) as line,
+laestab, pupil_ref, 'letter-home' as intervention, date '2025-09-04' as start_date from raw.pupils where pupil_ref < 3;
 """
 
 MARTS = """
@@ -184,6 +194,8 @@ def build_home(folder: Path) -> Home:
         connection.execute(RAW)
         _write_lake(home.settings, connection)
         connection.execute(MARTS)
+        for table in FIGURE_TABLES:
+            connection.execute(f"create view public_basis.{table.name} as from marts.{table.name}")
         _write_measures(home.settings, connection)
         for tier, tables in (("public", 7), ("leaders", 9)):
             _write_exports(connection, tier, tables)

@@ -111,10 +111,5 @@ select
     school_key,
     expected,
     received,
-    {{ round_sig('100 * cast(received as double) / nullif(cast(expected as double), 0)') }} as share,
-    case
-        when coalesce(expected, 0) = 0 or received = 0 then 'x'
-        when 100 * received < {{ var('registry')['coverage']['withhold_below_percent'] }} * expected then 'u'
-        else 'ok'
-    end as status
+    {{ coverage_figures() }}
 from joined

@@ -1,0 +1,123 @@
+"""The ledger of what was published, as the chain uses it: what may be told next, the pattern of it, the release's
+id."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from ingest.registry import Registry, load_registry
+from ingest.settings import Settings
+from orchestration.errors import ChainError
+from orchestration.fingerprint import RunInput
+from orchestration.releases import current_manifest, require_ledger
+from quality.disclosure import write_pattern
+from quality.ledger import Facts, Ledger, LedgerDamagedError, append, decide, read_decision
+
+PUBLIC = "public"
+# Tables of which the public tier tells what its ledger holds; the rest it tells as the marts have them.
+HELD_TABLES = ("measure_value", "gap", "coverage", "progress_school", "progress_model")
+_BASIS = "public_basis_catalog"
+
+
+def decide_what_is_told(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, registry: Registry, inputs: RunInput
+) -> str:
+    """Replaces schema `ledger`; returns a sentence on what waits, which gives no count of few pupils.
+
+    Raises: `ChainError` where the ledger is damaged.
+    """
+    require_ledger(settings, current_manifest(settings))
+    try:
+        decision = decide(connection, registry, Ledger(settings.lake_dir), inputs.as_of, inputs.release_id_after)
+    except LedgerDamagedError as error:
+        raise ChainError(str(error)) from error
+    return waiting_sentence(decision.waiting, int(registry.data["disclosure"]["minimum_pupils"][PUBLIC]))
+
+
+def waiting_sentence(waiting: int, minimum: int) -> str:
+    """How many pupils wait, without a number where they are few."""
+    if waiting == 0:
+        return "Nothing waits to be told to the public."
+    pupils = f"{waiting:,}" if waiting >= minimum else f"fewer than {minimum}"
+    return f"What came of {pupils} pupils waits to be told to the public until it is not told of few."
+
+
+def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
+    """Writes `disclosure.pattern`: of the leaders' tier over the marts, of the public tier over what its ledger
+    holds."""
+    minimum = registry.data["disclosure"]["minimum_pupils"]
+    write_pattern(connection, _only(registry, [tier for tier in minimum if tier != PUBLIC]))
+    catalog = str((connection.execute("SELECT current_database()").fetchone() or ("",))[0])
+    connection.execute(f"ATTACH ':memory:' AS {_BASIS}")
+    try:
+        # A catalogue of its own, in which `marts` is what the public tier tells of.
+        for schema in ("marts", "staging", "disclosure"):
+            connection.execute(f"CREATE SCHEMA {_BASIS}.{schema}")
+        tables = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_catalog = ? AND table_schema IN ('marts', 'staging')",
+            [catalog],
+        ).fetchall()
+        for schema, name in tables:
+            source = "public_basis" if schema == "marts" and name in HELD_TABLES else schema
+            connection.execute(f'CREATE VIEW {_BASIS}.{schema}."{name}" AS FROM "{catalog}".{source}."{name}"')
+        connection.execute(f"USE {_BASIS}")
+        write_pattern(connection, _only(registry, [PUBLIC]))
+        connection.execute(f'USE "{catalog}"')
+        written = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_catalog = ? AND table_schema = 'disclosure'",
+            [_BASIS],
+        ).fetchall()
+        for (name,) in written:
+            connection.execute(f'INSERT INTO disclosure."{name}" BY NAME FROM {_BASIS}.disclosure."{name}"')
+    finally:
+        connection.execute(f'USE "{catalog}"')
+        connection.execute(f"DETACH {_BASIS}")
+    _keep_hidden(connection)
+
+
+def _keep_hidden(connection: duckdb.DuckDBPyConnection) -> None:
+    """A row of which nothing moved and that was hidden stays hidden: shown now, it would show what it was then."""
+    known = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'ledger' AND table_name = 'stays_hidden'"
+    if connection.execute(known).fetchone():
+        connection.execute(
+            "INSERT INTO disclosure.pattern BY NAME "
+            "SELECT 'public' AS tier, table_name, row_key, 'c' AS status, 'derived' AS reason, 'DC-006' AS rule_id "
+            "FROM ledger.stays_hidden AS s "
+            "ANTI JOIN (FROM disclosure.pattern WHERE tier = 'public') AS p USING (table_name, row_key)"
+        )
+
+
+def _only(registry: Registry, tiers: list[str]) -> Registry:
+    """The registry with some tiers' minimum alone."""
+    disclosure = registry.data["disclosure"]
+    minimum = {tier: disclosure["minimum_pupils"][tier] for tier in tiers}
+    return replace(registry, data={**registry.data, "disclosure": {**disclosure, "minimum_pupils": minimum}})
+
+
+def append_entry(settings: Settings, connection: duckdb.DuckDBPyConnection, inputs: RunInput) -> dict[str, Any]:
+    """Writes down what the release tells the public; returns what its manifest says of the ledger.
+
+    Raises: `ChainError` where the ledger is damaged.
+    """
+    decision = read_decision(connection)
+    if decision is None:
+        return {}
+    registry = load_registry(settings)
+    attendance = [str(row["measure_id"]) for row in registry.measures if row["source_model"] == "attendance"]
+    facts = Facts(inputs.as_of.isoformat(), inputs.fingerprint)
+    try:
+        entry = append(connection, Ledger(settings.lake_dir), decision, attendance, facts)
+    except LedgerDamagedError as error:
+        raise ChainError(str(error)) from error
+    minimum = int(registry.data["disclosure"]["minimum_pupils"][PUBLIC])
+    return {"before": decision.before, "entry": entry, "waiting": waiting_sentence(decision.waiting, minimum)}
+
+
+def release_id_in(connection: duckdb.DuckDBPyConnection, inputs: RunInput) -> str:
+    """The id of the release that the warehouse holds: of its inputs and of the ledger that it builds on."""
+    decision = read_decision(connection)
+    return inputs.release_id_after("" if decision is None else decision.before)

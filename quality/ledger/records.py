@@ -1,0 +1,205 @@
+"""Records as they came and as they were published: SQL over the warehouse and over the ledger's files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+ATTENDANCE = "attendance"
+WEEK_KEY = ("academic_year", "school_key", "pupil_key", "term", "week_start")
+COUNTS = ("expected", "received", "possible", "attended", "authorised", "unauthorised", "late")
+RECORD_KEY = ("academic_year", "family", "school_key", "pupil_key")
+_WEEK_TYPES = (
+    "academic_year varchar, school_key varchar, pupil_key bigint, term varchar, week_start date, "
+    + ", ".join(f"{count} integer" for count in COUNTS)
+)
+_RECORD_TYPES = (
+    "academic_year varchar, family varchar, school_key varchar, pupil_key bigint, groups varchar, result varchar"
+)
+_CELL_TYPES = (
+    "table_name varchar, row_key varchar, academic_year varchar, period varchar, family varchar, cell varchar, "
+    "status varchar, value_hash varchar, revision integer"
+)
+# The three logs; each row says what is so from its entry on.
+LOGS = {
+    "record": (f"{_RECORD_TYPES}, is_removed boolean", RECORD_KEY),
+    "week": (f"{_WEEK_TYPES}, is_removed boolean", WEEK_KEY),
+    "cell": (f"{_CELL_TYPES}, is_removed boolean", ("table_name", "row_key")),
+}
+
+
+def read_logs(connection: duckdb.DuckDBPyConnection, entries: Sequence[tuple[int, Path]]) -> None:
+    """Fills temp tables `record_log`, `week_log` and `cell_log` from the entries' files, with the entry's sequence."""
+    for log, (types, _) in LOGS.items():
+        connection.execute(f"create or replace temp table {log}_log (sequence integer, {types})")
+        for sequence, folder in entries:
+            connection.execute(
+                f"insert into {log}_log select {sequence}, * from read_parquet(?)", [str(folder / f"{log}.parquet")]
+            )
+
+
+def state_sql(log: str, version: str) -> str:
+    """The rows of a log that were so at a version (SQL of its sequence)."""
+    key = ", ".join(LOGS[log][1])
+    return f"""
+        select * exclude (is_removed, sequence, recency) from (
+            select *, row_number() over (partition by {key} order by sequence desc) as recency
+            from {log}_log where sequence <= {version}
+        ) where recency = 1 and not is_removed
+    """
+
+
+def read_arrivals(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fills temp tables `week_now` and `record_now` from the marts' sources, up to the last week that is closed.
+
+    Of results the ledger keeps a hash of what enters a figure: what the pupil scored, not what a model made of it,
+    since a model moves with every pupil in it.
+    """
+    sums = ", ".join(f"cast(sum({count}) as integer) as {count}" for count in COUNTS)
+    connection.execute(
+        f"""
+        create or replace temp table week_now as
+        select {", ".join(WEEK_KEY)}, {sums} from intermediate.int_enrolment_week
+        where week_start < (select date_trunc('week', as_of) from ledger_facts)
+        group by all
+        """
+    )
+    connection.execute(
+        """
+        create or replace temp table group_now as
+        select academic_year, pupil_key, string_agg(
+            concat(group_dimension, '=', group_definition, '=', group_value), ';'
+            order by group_dimension, group_definition, group_value) as groups
+        from intermediate.int_pupil_group where group_value is not null
+        group by academic_year, pupil_key
+        """
+    )
+    connection.execute(
+        f"""
+        create or replace temp table record_now as
+        with came as (
+            select distinct academic_year, '{ATTENDANCE}' as family, school_key, pupil_key, '' as result from week_now
+            union all
+            select academic_year, measure_id, school_key, pupil_key,
+                md5(string_agg(concat(z_value, '|', outcome_state), ';' order by concat(z_value, '|', outcome_state)))
+            from intermediate.int_outcome
+            where measure_id not in (select measure_id from intermediate.int_progress_input)
+            group by all
+            union all
+            select academic_year, measure_id, school_key, pupil_key,
+                md5(string_agg(inputs, ';' order by inputs))
+            from (
+                select *, concat_ws('|', baseline, outcome, sex, nc_year, in_measure) as inputs
+                from intermediate.int_progress_input
+            )
+            group by all
+        )
+        select academic_year, family, school_key, pupil_key, coalesce(groups, '') as groups, result
+        from came left join group_now using (academic_year, pupil_key)
+        """
+    )
+
+
+def changed_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fills `week_change` and `record_change`: rows that came since or differ from `week_kept` and `record_kept`."""
+    for log in ("week", "record"):
+        types, key = LOGS[log]
+        columns = ", ".join(part.split()[0] for part in types.split(", "))
+        same = " and ".join(f"k.{column} = n.{column}" for column in key)
+        plain = columns.removesuffix(", is_removed")
+        connection.execute(
+            f"""
+            create or replace temp table {log}_change as
+            select {plain}, false as is_removed
+            from (from {log}_now select {plain} except from {log}_kept select {plain})
+            union all
+            select {plain}, true as is_removed from {log}_kept as k
+            where not exists (from {log}_now as n where {same})
+            """
+        )
+
+
+def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str, weeks: str) -> None:
+    """Replaces a table of `rule.STATE_DDL` by the state that two tables of records and weeks stand for.
+
+    Records have a number in `record_number`; only those of years in which something moves. Attendance enters its week,
+    its term and the year to date; a result the year to date.
+    """
+    connection.execute(
+        f"""
+        create or replace temp table {table} as
+        with record as (
+            select r.*, i.record_id from ({records}) as r join record_number as i using ({", ".join(RECORD_KEY)})
+        ),
+        week as (
+            select r.record_id, w.term, w.week_start,
+                hash(w.week_start, w.term, {", ".join(f"w.{count}" for count in COUNTS)})::uhugeint as digest
+            from ({weeks}) as w
+            join record as r on r.family = '{ATTENDANCE}' and r.academic_year = w.academic_year
+                and r.school_key = w.school_key and r.pupil_key = w.pupil_key
+        ),
+        printed as (
+            select 'YTD' as period, record_id, sum(digest)::uhugeint as print from week group by record_id
+            union all
+            select term, record_id, sum(digest)::uhugeint from week group by term, record_id
+            union all
+            select strftime(week_start, 'W%G-%V'), record_id, sum(digest)::uhugeint
+            from week group by week_start, record_id
+            union all
+            select 'YTD', record_id, hash(result)::uhugeint from record where family <> '{ATTENDANCE}'
+        )
+        select period, record_id, r.pupil_key, print, g.cells
+        from printed join record as r using (record_id)
+        left join group_cells as g using (academic_year, family, school_key, groups)
+        """
+    )
+
+
+def find_changed_records(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fills `changed_record` and `changed_year` from the changed rows."""
+    key = ", ".join(RECORD_KEY)
+    connection.execute(
+        f"""
+        create or replace temp table changed_record as
+        select {key} from record_change
+        union
+        select academic_year, '{ATTENDANCE}', school_key, pupil_key from week_change;
+        create or replace temp table changed_year as select distinct academic_year, family from changed_record;
+        """
+    )
+
+
+def number_records(connection: duckdb.DuckDBPyConnection, *, every: bool) -> None:
+    """Fills `record_number` and `group_cells`, the cells that a school's groups enter.
+
+    A cell is `year|family|level|unit|dimension|value`; a school's records enter it, its trust and its authority.
+    Parameters: `every`, whether all records of the changed years are numbered; the changed ones do where nothing is
+    compared but the last release, from which the others do not differ.
+    """
+    key = ", ".join(RECORD_KEY)
+    records = f"select {key} from record_now union select {key} from record_log"
+    connection.execute(
+        f"""
+        create or replace temp table record_number as
+        select {key}, row_number() over (order by {key}) as record_id
+        from ({records if every else "from changed_record"}) semi join changed_year using (academic_year, family);
+        create or replace temp table group_cells as
+        with grouped as (
+            select distinct academic_year, family, school_key, groups
+            from (select * from record_now union all select * exclude (sequence, is_removed) from record_log)
+            semi join record_number using ({key})
+        ),
+        split as (select *, unnest(string_split(groups, ';')) as part from grouped)
+        select s.academic_year, s.family, s.school_key, s.groups,
+            list(concat_ws('|', s.academic_year, s.family, u.level, u.unit_code, split_part(s.part, '=', 1),
+                split_part(s.part, '=', 3)) order by s.part, u.level, u.unit_code) as cells
+        from split as s
+        join (
+            select school_key, level, unit_code from aggregates.school_unit
+            union all select distinct school_key, 'model', '' from aggregates.school_unit
+        ) as u using (school_key)
+        group by all;
+        """
+    )
