@@ -2,7 +2,7 @@
 
 `python -m quality.gate --home DIR --run-id ID` runs as a child process, opens the warehouse read-only and ends with
 0 (passed), 3 (refused: the data break a rule) or 1 (broken: the gate could not judge, and nothing may be published).
-It writes `quality/<run_id>/gate.json` (counts only) and `failing_keys.parquet` (restricted).
+It writes `quality/<run_id>/gate.json` (counts only), and `failing_keys.parquet` and `breaches.json` (restricted).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import duckdb
 
 from ingest.registry import Registry, load_registry
 from ingest.settings import Settings, load_settings
+from quality.attacker.verdict import attack_results
 from quality.dbt_results import read_dbt_results, result_paths
 from quality.reconciliation import CataloguedDelivery, lake_findings, reconciliation_suite
 from quality.results import BrokenGateError, GateReport, RuleResult, verdict, write_report
@@ -185,7 +186,9 @@ def _judge_all(settings: Settings, folder: Path, dbt_results: Sequence[Path]) ->
     from_dbt = read_dbt_results(dbt_results or result_paths(settings.state_dir))
     suites = all_suites(registry)
     check_warehouse(settings, (rule for suite in suites for rule in suite.rules))
-    return [*judge_warehouse(settings, suites, folder / "failing_keys.parquet"), *from_dbt]
+    # The attack first: it opens the warehouse for itself, which DuckDB allows only while nobody else holds it.
+    attacked = attack_results(settings, registry, folder)
+    return [*judge_warehouse(settings, suites, folder / "failing_keys.parquet"), *attacked, *from_dbt]
 
 
 def _origin(error: Exception) -> str:

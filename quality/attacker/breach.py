@@ -9,10 +9,11 @@ one may be left. With T the least number that the rule lets show, a hidden count
 - only values under T are left and not all of 1 to T - 1 (`primary`),
 - values of T or more are left, but fewer than T values in all (`secondary`).
 
-T is the tier's minimum of pupils for a count of pupils and of sessions, and the minimum numerator for the pupils with
-and without a trait. Sessions are not people: a count of sessions that may be nought is given away only when exact, for
-few sessions in all are shown lawfully. Nought with the trait, or nought without it, is no secret where a shown row that
-contains the cell says so itself: the rule lets 0 % and 100 % show.
+T is the tier's minimum of pupils for a count of pupils, and the minimum numerator for the pupils with and without a
+trait. Sessions are amounts rather than people: a count of them is given away where it is exact, or where fewer than T
+values are left that lie within T per cent of each other (the p % rule of the same chapter, with p = T). Nought with the
+trait, or nought without it, is no secret where a shown row that contains the cell says so itself: the rule lets 0 % and
+100 % show.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class Rule:
         """Which ranges `low` to `high` of whole numbers leave too little, by the definition above."""
         few = high - low + 1 < self.limit
         people = np.where(high < self.limit, (low > 1) | (high < self.limit - 1), few)
-        return np.asarray(np.where(self.sessions, (low >= high) | (few & (low > 0)), people), dtype=bool)
+        close = few & (high - low < low * self.limit / 100)
+        return np.asarray(np.where(self.sessions, (low >= high) | close, people), dtype=bool)
 
 
 def kind_of_range(low: float, high: float, limit: float, sessions: bool) -> Kind:

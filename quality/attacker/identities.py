@@ -93,7 +93,7 @@ def _add_lines(system: System, cells: Cells, quantity: Quantity, lines: Lines) -
     )
 
 
-def _at_least(system: System, name: str, more: Integers, less: Integers) -> None:
+def at_least(system: System, name: str, more: Integers, less: Integers) -> None:
     """more >= less, pair by pair."""
     there = (more >= 0) & (less >= 0) & (more != less)
     more, less = more[there], less[there]
@@ -110,10 +110,10 @@ def _add_counts_of_pupils(system: System, cells: Cells, add_up: list[Lines], nes
         if quantity.role == "pupils":
             enrolments = cells.variables_of(every, Quantity("enrolments", quantity.family))
             pupils = cells.variables_of(every, quantity)
-            _at_least(system, "enrolments are at least as many as pupils", enrolments, pupils)
+            at_least(system, "enrolments are at least as many as pupils", enrolments, pupils)
             for lines in add_up:
                 if lines.name.startswith("the schools"):
-                    _at_least(
+                    at_least(
                         system,
                         "a unit has at least the pupils of each of its schools",
                         cells.variables_of(lines.total, quantity),
@@ -122,7 +122,7 @@ def _add_counts_of_pupils(system: System, cells: Cells, add_up: list[Lines], nes
         for lines in add_up:
             if not lines.by_definition and quantity.family == ATTENDANCE:
                 part, total = cells.variables_of(lines.part, quantity), cells.variables_of(lines.total, quantity)
-                _at_least(system, "a period has at least the pupils of each part of it", total, part)
+                at_least(system, "a period has at least the pupils of each part of it", total, part)
                 there = (part >= 0) & (total >= 0)
                 line, part, total = lines.line[there], part[there], total[there]
                 if len(line):
@@ -163,7 +163,7 @@ def _add_traits(system: System, cells: Cells, registry: Registry) -> None:
         missed = Quantity("sum", family, column=ends[0])
         share = float(boundary["percent"]) / 100
         for _, _, other in (found for found in bounded if found[1] == ends and found[0] < share):
-            _at_least(
+            at_least(
                 system,
                 f"who counts in {name} counts in {other.measure}",
                 cells.variables_of(every, other),
@@ -172,7 +172,7 @@ def _add_traits(system: System, cells: Cells, registry: Registry) -> None:
         bounded.append((share, ends, with_))
         if share > 0:
             # Who is at or over the boundary missed at least one session.
-            _at_least(
+            at_least(
                 system,
                 f"each pupil with {name} missed a session",
                 cells.variables_of(every, missed),
@@ -188,16 +188,16 @@ def _add_sessions(
     every = np.arange(len(cells.frame))
     enrolments = cells.variables_of(every, Quantity("enrolments", ATTENDANCE))
     possible = cells.variables_of(every, sessions)
-    _at_least(system, "each enrolment has a possible session", possible, enrolments)
+    at_least(system, "each enrolment has a possible session", possible, enrolments)
     for quantity in cells.quantities:
         if quantity.role == "sum" and quantity != sessions and quantity.family == ATTENDANCE:
-            _at_least(
+            at_least(
                 system,
                 "sessions of any sort are possible sessions",
                 possible,
                 cells.variables_of(every, quantity),
             )
-    weeks = nested[nested["weeks"]].groupby(["academic_year", "whole"]).size()
+    weeks = nested[nested["weeks"].astype(bool)].groupby(["academic_year", "whole"]).size()
     at_most = np.full(len(every), float(SESSIONS_PER_WEEK))
     for (year, period), rows in cells.frame.groupby(["academic_year", "period"]):
         if not str(period).startswith("W"):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ingest.registry import Registry
 from quality.attacker.breach import Breach, Rule
 from quality.attacker.cells import ATTENDANCE, CELL, YEAR_TO_DATE, Cells, Quantity, family_of
+from quality.attacker.identities import at_least
 from quality.attacker.lines import TERMS
 from quality.attacker.release import Prepared, attack_release, breach_of, prepare
 from quality.attacker.solver import ContradictionError, Ranges, solve
@@ -48,13 +49,22 @@ def attack_pair(
         return []
     pairs = _common_cells(now.cells, before.cells)
     moved = _differences(now, before, pairs, registry, tier)
-    try:
-        ranges = _solve_both(now, before, pairs, registry, tier, with_growth=True)
-    except ContradictionError:
-        ranges = _solve_both(now, before, pairs, registry, tier, with_growth=False)
+    for with_growth in (True, False):
+        try:
+            solution = _solve_both(now, before, pairs, with_growth)
+        except ContradictionError:
+            continue
+        break
+    else:
+        # Neither guess holds: an intruder who makes them is misled, and only what moved is left.
+        return moved
+    if solution is None:
+        return moved
+    ranges, kept = solution
     offset = len(now.system.low)
-    found = _given_away(now, ranges, tier, 0, {(b.table, b.row_key, b.quantity) for b in alone})
-    of_parent = _given_away(before, ranges, tier, offset, set())
+    every = np.ones(offset, dtype=bool)
+    found = _given_away(now, every, ranges, tier, 0, {(b.table, b.row_key, b.quantity) for b in alone})
+    of_parent = _given_away(before, kept, ranges, tier, offset, set())
     if of_parent:
         told = {(b.table, b.row_key, b.quantity) for b in attack_release(parent, registry, tier)}
         found += [b for b in of_parent if (b.table, b.row_key, b.quantity) not in told]
@@ -72,10 +82,10 @@ def _known(system: System) -> Floats:
 
 
 def _given_away(
-    prepared: Prepared, ranges: Ranges, tier: str, offset: int, told: set[tuple[str, str, str]]
+    prepared: Prepared, judged: Bools, ranges: Ranges, tier: str, offset: int, told: set[tuple[str, str, str]]
 ) -> list[Breach]:
     observed = prepared.observed
-    suspects = np.flatnonzero(observed.secret)
+    suspects = np.flatnonzero(observed.secret & judged)
     given = observed.rule.of(suspects).given_away(ranges.low[suspects + offset], ranges.high[suspects + offset])
     which = "hidden now" if offset == 0 else "hidden in the release before"
     breaches = [breach_of(prepared, ranges, tier, int(variable), offset) for variable in suspects[given]]
@@ -86,9 +96,12 @@ def _given_away(
     ]
 
 
-def _solve_both(
-    now: Prepared, before: Prepared, pairs: pd.DataFrame, registry: Registry, tier: str, with_growth: bool
-) -> Ranges:
+def _solve_both(now: Prepared, before: Prepared, pairs: pd.DataFrame, with_growth: bool) -> tuple[Ranges, Bools] | None:
+    """The ranges over both systems, the older's variables after the newer's, and which of the older's stay apart.
+
+    A count that did not change is one variable of both, and the older's identities over such counts alone stand
+    already. None where the older adds nothing.
+    """
     offset = len(now.system.low)
 
     def label(variable: int) -> str:
@@ -96,20 +109,9 @@ def _solve_both(
             return now.system.label(variable)
         return before.system.label(variable - offset) + " in the release before"
 
-    both = System(
-        np.concatenate([now.system.low, before.system.low]),
-        np.concatenate([now.system.high, before.system.high]),
-        label,
-        [
-            *now.system.blocks,
-            *(
-                Block(block.name, block.row, block.variable + offset, block.coefficient, block.low, block.high)
-                for block in before.system.blocks
-            ),
-        ],
-        now.system.sources | {variable + offset: why for variable, why in before.system.sources.items()},
-    )
-    unchanged = _unchanged(now, before, pairs, registry)
+    unchanged = _unchanged(now, before, pairs)
+    place = np.arange(offset, offset + len(before.system.low))
+    grown: list[tuple[Integers, Integers]] = []
     for quantity in now.cells.quantities:
         if quantity not in before.cells.number:
             continue
@@ -117,52 +119,73 @@ def _solve_both(
         older = before.cells.variables_of(pairs["before"].to_numpy(np.int64), quantity)
         there = (newer >= 0) & (older >= 0)
         same = there & unchanged[quantity.family]
-        _link(
-            both, "nothing changed for everybody there since the release before", newer[same], older[same] + offset, 0
-        )
-        if with_growth and quantity.role in ("pupils", "enrolments"):
-            more = there & ~same
-            _link(
-                both,
-                "nobody counted in the release before is taken away",
-                newer[more],
-                older[more] + offset,
-                np.inf,
+        place[older[same]] = newer[same]
+        if quantity.role in ("pupils", "enrolments"):
+            grown.append((newer[there & ~same], older[there & ~same]))
+    both = System(
+        np.concatenate([now.system.low, before.system.low]),
+        np.concatenate([now.system.high, before.system.high]),
+        label,
+        list(now.system.blocks),
+        dict(now.system.sources),
+    )
+    merged = np.flatnonzero(place < offset)
+    narrower = (before.system.low[merged] > both.low[place[merged]]) | (
+        before.system.high[merged] < both.high[place[merged]]
+    )
+    for older_one in merged[narrower].tolist():
+        why = ["the release before, since when nothing changed for everybody there"]
+        why += before.system.sources.get(older_one, [])
+        low, high = float(before.system.low[older_one]), float(before.system.high[older_one])
+        both.know(int(place[older_one]), low, high, "; ".join(why))
+    apart = place >= offset
+    for block in before.system.blocks:
+        variables = place[block.variable]
+        own = np.bincount(block.row, variables >= offset, len(block.low)) > 0
+        mine = own[block.row]
+        kept, row = np.unique(block.row[mine], return_inverse=True)
+        if len(kept):
+            both.blocks.append(
+                Block(block.name, row, variables[mine], block.coefficient[mine], block.low[kept], block.high[kept])
             )
-    secret = np.concatenate([now.observed.secret, before.observed.secret])
+    if with_growth:
+        for more, less in grown:
+            at_least(both, "nobody counted in the release before is taken away", more, place[less])
+    if not narrower.any() and len(both.blocks) == len(now.system.blocks):
+        return None
+    secret = np.concatenate([now.observed.secret, before.observed.secret & apart])
     limit = np.concatenate([now.observed.rule.limit, before.observed.rule.limit])
     sessions = np.concatenate([now.observed.rule.sessions, before.observed.rule.sessions])
-    return solve(both, secret, Rule(limit, sessions))
+    return solve(both, secret, Rule(limit, sessions)), apart
 
 
-def _link(system: System, name: str, newer: Integers, older: Integers, at_most: float) -> None:
-    """0 <= newer - older <= at_most."""
-    row = np.arange(len(newer))
-    signs = np.concatenate([np.ones(len(newer)), np.full(len(newer), -1.0)])
-    system.add(name, np.concatenate([row, row]), np.concatenate([newer, older]), signs, 0.0, at_most)
-
-
-def _unchanged(now: Prepared, before: Prepared, pairs: pd.DataFrame, registry: Registry) -> dict[str, Bools]:
-    """Per family, the pairs of cells of units and periods of which every shown figure of everybody stayed the same."""
+def _unchanged(now: Prepared, before: Prepared, pairs: pd.DataFrame) -> dict[str, Bools]:
+    """Per family, the pairs of cells of units and periods whose shown figures stayed the same."""
     everybody = pairs["group_dimension"].eq("all").to_numpy(bool)
     unit = pairs.groupby(["academic_year", "period", "level", "unit_code"]).ngroup().to_numpy(np.int64)
-    n_units = int(unit.max()) + 1 if len(unit) else 0
+    in_unit = ["academic_year", "period", "level", "unit_code"]
+    dimension = pairs.groupby([*in_unit, "group_definition", "group_dimension"]).ngroup().to_numpy(np.int64)
+    n_units, n_dimensions = (int(number.max()) + 1 if len(number) else 0 for number in (unit, dimension))
     newer_known, older_known = _known(now.system), _known(before.system)
     families = sorted({quantity.family for quantity in now.cells.quantities})
     result: dict[str, Bools] = {}
     for family in families:
         same, told = np.ones(n_units, dtype=bool), np.zeros(n_units, dtype=bool)
+        same_groups = np.ones(n_dimensions, dtype=bool)
         for quantity in now.cells.quantities:
             if quantity.family != family or quantity not in before.cells.number:
                 continue
             newer = now.cells.variables_of(pairs["now"].to_numpy(np.int64), quantity)
             older = before.cells.variables_of(pairs["before"].to_numpy(np.int64), quantity)
-            there = everybody & (newer >= 0) & (older >= 0)
-            values = newer_known[newer[there]], older_known[older[there]]
-            both = np.isfinite(values[0]) & np.isfinite(values[1])
-            np.logical_and.at(same, unit[there][both], values[0][both] == values[1][both])
+            values = newer_known[newer], older_known[older]
+            shown = (newer >= 0) & (older >= 0) & np.isfinite(values[0]) & np.isfinite(values[1])
+            equal = values[0] == values[1]
+            # Who changes groups leaves everybody's figures as they are: the groups that are shown must stay too.
+            np.logical_and.at(same_groups, dimension[shown], equal[shown])
+            shown &= everybody
+            np.logical_and.at(same, unit[shown], equal[shown])
             if quantity.role == "sum":
-                told[unit[there][both]] = True
+                told[unit[shown]] = True
         if family != ATTENDANCE:
             # The sum of scores stands in for the sessions: it is the same for the same pupils alone.
             totals = [_totals(one.cells, family) for one in (now, before)]
@@ -171,7 +194,7 @@ def _unchanged(now: Prepared, before: Prepared, pairs: pd.DataFrame, registry: R
             shown = everybody & np.isfinite(newer_total) & np.isfinite(older_total)
             np.logical_and.at(same, unit[shown], newer_total[shown] == older_total[shown])
             told[unit[shown]] = True
-        result[family] = (same & told)[unit]
+        result[family] = (same & told)[unit] & same_groups[dimension]
     return result
 
 

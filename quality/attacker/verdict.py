@@ -21,6 +21,9 @@ from quality.rules import Severity
 
 ALONE, WITH_PARENT = "AT-001", "AT-002"
 OF_TWO_RELEASES = ("between_releases", "difference")
+# What refuses publication. Both are recorded only: the suppressor is being rewritten and still gives a cell of the demo
+# away, and what two releases tell together is kept from them by no account of what was published.
+SEVERITIES: dict[str, Severity] = {ALONE: "warning", WITH_PARENT: "warning"}
 _SENTENCES = {
     ALONE: "No hidden count can be worked out from what the tier reads.",
     WITH_PARENT: "No hidden count can be worked out from this release and the one before it.",
@@ -28,11 +31,7 @@ _SENTENCES = {
 
 
 def attack_results(settings: Settings, registry: Registry, folder: Path) -> list[RuleResult]:
-    """Attacks the exports of every tier; writes the breaches to `breaches.json` of the folder, which is restricted.
-
-    What two releases give away is a warning until what was published is kept account of: a release once out cannot be
-    taken back, and refusing the next would not unsay it.
-    """
+    """Attacks the exports of every tier; writes the breaches to `breaches.json` of the folder, which is restricted."""
     found: list[Breach] = []
     results: list[RuleResult] = []
     parent = _current_release(settings)
@@ -46,10 +45,10 @@ def attack_results(settings: Settings, registry: Registry, folder: Path) -> list
         found += breaches
         hidden = sum(int(is_hidden(frame).sum()) for frame in tables.values() if "status" in frame)
         alone = [breach for breach in breaches if breach.kind not in OF_TWO_RELEASES]
-        results += _results(ALONE, "critical", tier, tables, alone, hidden)
+        results += _results(ALONE, tier, tables, alone, hidden)
         if before is not None:
             pair = [breach for breach in breaches if breach.kind in OF_TWO_RELEASES]
-            results += _results(WITH_PARENT, "warning", tier, tables, pair, hidden)
+            results += _results(WITH_PARENT, tier, tables, pair, hidden)
     _write(found, folder / "breaches.json")
     return results
 
@@ -65,13 +64,13 @@ def _current_release(settings: Settings) -> Path | None:
 
 def _results(
     rule_id: str,
-    severity: Severity,
     tier: str,
     tables: dict[str, pd.DataFrame],
     breaches: Sequence[Breach],
     hidden: int,
 ) -> list[RuleResult]:
     """One result per table that gives something away, naming one row and its identity; or one that nothing does."""
+    severity = SEVERITIES[rule_id]
     if not breaches:
         table = f"exports_{tier}.measure_value"
         return [RuleResult(rule_id, "attack", table, None, severity, True, hidden, 0, _SENTENCES[rule_id])]

@@ -26,6 +26,7 @@ from tests.quality.warehouse_fixture import PLANTED, Home, write_dbt_results
 def only(monkeypatch: pytest.MonkeyPatch, *rules: Rule) -> None:
     """Lets the gate ask nothing but `rules`, so that a test of its conduct takes no longer than it must."""
     monkeypatch.setattr(gate, "all_suites", lambda registry: (Suite("marts", rules),))
+    monkeypatch.setattr(gate, "attack_results", lambda settings, registry, folder: [])
 
 
 def rule(check: Rows | RowsWhere, table: str = "marts.fct_enrolment", school: str | None = "school_key") -> Rule:
@@ -53,9 +54,11 @@ def test_a_good_warehouse_passes(home: Home, capfd: pytest.CaptureFixture[str]) 
     assert gate.main(["--home", str(home.settings.home), "--run-id", "good"]) == 0
     report = written(home, "good")
     assert report["outcome"] == "passed"
-    assert all(result["success"] and result["n_failing"] == 0 for result in report["results"])
+    # The small warehouse hides by the primary rule alone, and the attack says so without refusing.
+    failed = {(result["rule_id"], result["severity"]) for result in report["results"] if not result["success"]}
+    assert failed == {("AT-001", "warning")}
     said = capfd.readouterr()
-    assert said.out.startswith("Passed: ")
+    assert "Passed: " in said.out
     assert said.err == ""
     assert parquet.read_metadata(home.settings.quality_dir / "good" / "failing_keys.parquet").num_rows == 0
 
@@ -73,7 +76,7 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
         for result in report["results"]
         if not result["success"]
     }
-    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1)}
+    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1), "AT-001": (None, 2)}
     said = refused.stdout + refused.stderr + json.dumps(report)
     assert [planted for planted in PLANTED if planted in said] == []
     assert "QM-061" in refused.stdout
@@ -81,7 +84,9 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
     keys = home.settings.quality_dir / "bad" / "failing_keys.parquet"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     rows = parquet.read_table(keys).to_pylist()
-    assert {row["rule_id"] for row in rows} == set(failed)
+    # What the attack finds stands in a restricted file of its own.
+    assert {row["rule_id"] for row in rows} == set(failed) - {"AT-001"}
+    assert stat.S_IMODE((home.settings.quality_dir / "bad" / "breaches.json").stat().st_mode) == 0o600
     [result_key] = [json.loads(row["key"]) for row in rows if row["rule_id"] == "QM-061"]
     assert result_key["pupil_key"] == 3
 
