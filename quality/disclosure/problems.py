@@ -178,7 +178,8 @@ def share_problem(
     most = np.where(unknown, np.maximum(stage.n, threshold - 1.0), stage.n)
     others = stage.n - ones
     small, nearly_all = (ones >= 1) & (ones < least), (others >= 1) & (others < least)
-    up, down = most - ones, ones
+    # Nobody passes a boundary without a session of what it bounds: 100 % attendance says that nobody was absent often.
+    up, down = np.maximum(np.minimum(most, _sessions_bounding(stage, rows, registry)) - ones, 0.0), ones
     system = System(
         name=stage.name,
         down=down,
@@ -195,6 +196,29 @@ def share_problem(
         slack=np.maximum(stage.orders @ ones, 0.0),
     )
     return _problem(stage, stage.of_rows(forced), [View(bounded(system), stage.decision)])
+
+
+def _sessions_bounding(stage: Stage, rows: pd.DataFrame, registry: Registry) -> Floats:
+    """Per cell of shares: the sessions that its measure's boundary is about, of all its pupils; infinite where none."""
+    ratios = {
+        (measure["source_model"], measure["numerator"]): measure["measure_id"]
+        for measure in registry.measures
+        if measure["kind"] == RATIO
+    }
+    told_by = {
+        measure["measure_id"]: ratios.get((measure["source_model"], measure["boundary"]["numerator"]))
+        for measure in registry.measures
+        if "boundary" in measure
+    }
+    key = ["measure_id", *CELL]
+    year = str(rows["academic_year"].iat[stage.rows[0]])
+    of_year = rows[rows["academic_year"].eq(year) & rows["measure_id"].isin(set(told_by.values()))]
+    sessions = dict(zip(of_year[key].itertuples(index=False, name=None), of_year["numerator"], strict=True))
+    found = [
+        sessions.get((told_by.get(family), *cell), np.inf)
+        for family, *cell in stage.cells[["family", *CELL]].itertuples(index=False, name=None)
+    ]
+    return np.nan_to_num(np.array(found, dtype=np.float64), nan=np.inf, posinf=np.inf)
 
 
 def _by_year(rows: pd.DataFrame, chosen: Bools) -> list[tuple[str, Integers]]:

@@ -181,7 +181,8 @@ class _Master:
         given = own | problem.forced[decisions]
         least -= float(weights[given].sum())
         forced = np.unique(np.append(decisions[problem.forced[decisions]], [when] if problem.forced[when] else []))
-        decisions, weights = decisions[~given], weights[~given]
+        useful = ~given & (weights > 1e-9)
+        decisions, weights = decisions[useful], weights[useful]
         if least <= 1e-7:
             if twice:
                 return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 import duckdb
 import pandas as pd
 
 from ingest.registry import Registry
 from quality.disclosure.cells import read_marts
+from quality.disclosure.loss import write_loss
 from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTERN_COLUMNS, decide
 
+_LOGGER = logging.getLogger("everypupil")
 _BLOCK_TYPES = {
     "candidates": "bigint",
     "primary_rows": "bigint",
@@ -32,8 +36,19 @@ def write_pattern(connection: duckdb.DuckDBPyConnection, registry: Registry) -> 
     _replace(connection, "block", BLOCK_COLUMNS, _BLOCK_TYPES, [decided[tier].blocks for tier in tiers])
     for tier, minimum in registry.data["disclosure"]["minimum_pupils"].items():
         _hide_counts_of_rows(connection, registry, tier, int(minimum))
+    _log_blocks(pd.concat([decided[tier].blocks for tier in tiers], ignore_index=True))
+    write_loss(connection, registry)
     counted = "select tier, count(*) from disclosure.pattern group by tier"
     return dict.fromkeys(tiers, 0) | dict(connection.execute(counted).fetchall())
+
+
+def _log_blocks(blocks: pd.DataFrame) -> None:
+    """A line per tier, stage and method: how many blocks, what they lost and how far from the least that may be."""
+    for (tier, stage, method), rows in blocks.groupby(["tier", "stage", "method"], sort=True):
+        _LOGGER.info(
+            "disclosure, %s, %s: %d blocks by %s hide %d rows besides, loss %.1f, at the least %.1f",
+            *(tier, stage, len(rows), method, rows["secondary_rows"].sum(), rows["weight"].sum(), rows["bound"].sum()),
+        )
 
 
 def _replace(

@@ -20,6 +20,7 @@ from quality.disclosure import (
     MEASURE_VALUE_KEY,
     PATTERN_COLUMNS,
     Marts,
+    decide,
     decide_pattern,
     write_pattern,
 )
@@ -321,3 +322,82 @@ def test_an_empty_warehouse_gives_an_empty_typed_pattern() -> None:
     connection.execute("delete from marts.measure_value; delete from marts.gap")
     assert write_pattern(connection, REGISTRY) == {"public": 0, "leaders": 0}
     assert connection.execute("select count(*) from disclosure.pattern").fetchall() == [(0,)]
+
+
+def test_one_school_of_one_pupil_hides_all_that_there_is() -> None:
+    rows = [{"n": 1}, {"n": 1, "level": "trust", "unit_code": "T1"}, {"n": 1, "level": "la", "unit_code": "301"}]
+    for tier in ("public", "leaders"):
+        assert len(decide_pattern(marts_of(rows), REGISTRY, tier)) == len(rows)
+
+
+def test_a_group_that_is_everyone_is_shown_or_hidden_with_everyone() -> None:
+    for n, is_hidden in ((60, False), (4, True)):
+        assert (hidden_groups(marts_of(groups([n, 0]))) == {"0", "all"}) is is_hidden
+
+
+def test_a_table_without_totals_hides_its_small_cells_alone() -> None:
+    assert hidden_groups(marts_of(groups([80, 3, 150])[:-1])) == {"1"}
+
+
+def test_totals_that_contradict_their_parts_are_refused_with_the_table_named() -> None:
+    rows = groups([80, 3, 150])
+    rows[-1]["n"] = 230
+    with pytest.raises(ValueError, match=r"marts\.measure_value contradicts itself"):
+        decide_pattern(marts_of(rows), REGISTRY, "public")
+
+
+def test_a_term_is_not_bounded_by_its_year_below_the_minimum() -> None:
+    """Nobody joined after autumn: the year's own count of the cover says that it cannot have been more in autumn."""
+    rows = [
+        row | {"measure_id": "attendance_rate", "period": period}
+        for period, counts in (("AUT", [40, 9, 90]), ("YTD", [40, 12, 90]))
+        for row in groups(counts)
+    ]
+    nests = pd.DataFrame({"academic_year": YEAR, "whole": ["YTD"], "part": ["AUT"]})
+    keys = decide_pattern(marts_of(rows, periods=nests), REGISTRY, "public")["row_key"]
+    hidden = {(key.split("|")[1], key.split("|")[-1]) for key in keys}
+    cover = {group for period, group in hidden if period == "AUT"} - {"1"}
+    assert cover
+    assert {group for period, group in hidden if period == "YTD"} & (cover | {"1"})
+
+
+def test_every_block_says_how_it_was_decided_and_what_it_lost() -> None:
+    decision = decide(marts_of(groups([80, 3, 150])), REGISTRY, ["leaders"])["leaders"]
+    assert list(decision.blocks["method"]) == ["integer programme"]
+    assert list(decision.blocks["secondary_rows"]) == [1]
+    assert (decision.blocks["gap"] <= REGISTRY.data["disclosure"]["programme"]["gap"]).all()
+    secondary = decision.pattern[decision.pattern["reason"].eq("secondary")]
+    assert set(secondary["block_id"]) == set(decision.blocks["block_id"])
+
+
+def test_the_programme_loses_no_more_than_the_plain_greedy_method_and_less_somewhere() -> None:
+    losses = []
+    for seed in (0, 2, 3, 6):
+        marts = random_trust(seed)
+        exact, greedy = (decide(marts, REGISTRY, ["leaders"], plain)["leaders"].blocks for plain in (False, True))
+        losses.append((exact["weight"].sum(), greedy["weight"].sum()))
+    assert all(least <= plain * 1.05 for least, plain in losses)
+    assert sum(least for least, _ in losses) < sum(plain for _, plain in losses)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_changes_nothing(threads: int) -> None:
+    connection = warehouse(random_trust(3))
+    connection.execute(f"set threads = {threads}")
+    write_pattern(connection, REGISTRY)
+    measured = connection.execute(
+        "select * from disclosure.pattern where tier = 'leaders' and table_name <> 'coverage' order by all"
+    ).fetchall()
+    expected = decide_pattern(random_trust(3), REGISTRY, "leaders")
+    assert measured == sorted(expected.itertuples(index=False, name=None))
+
+
+def test_a_table_that_loses_too_many_school_cells_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    connection = warehouse(marts_of(groups([2, 3, 40, 90])))
+    write_pattern(connection, REGISTRY)
+    found = connection.execute(
+        "select cells, hidden, share, status from disclosure.loss "
+        "where tier = 'public' and table_name = 'measure_value' and reason = 'any'"
+    ).fetchall()
+    assert found == [(5, 3, 60.0, "over_limit")]
+    assert "hides 3 of 5 school-level cells of measure_value" in caplog.text

@@ -1,0 +1,74 @@
+"""What disclosure control hides, counted: by tier, academic year, table, level and reason.
+
+A share of the school-level cells of a public table above the registry's limit is said in the table and in the log: such
+a rule needs a decision record (docs/adr/0013-what-suppression-loses.md).
+"""
+
+from __future__ import annotations
+
+import logging
+
+import duckdb
+
+from ingest.registry import Registry
+
+TABLES = ("measure_value", "gap", "progress_school", "progress_model")
+OVER_LIMIT, WITHIN_LIMIT = "over_limit", "within_limit"
+_LOGGER = logging.getLogger("everypupil")
+_LEVELS = {"progress_school": "'school'", "progress_model": "'model'"}
+_KEYS = {
+    "measure_value": "academic_year, period, level, unit_code, measure_id, definition_version, group_definition, "
+    "group_dimension, group_value",
+    "gap": "academic_year, period, level, unit_code, measure_id, definition_version, group_definition, "
+    "group_dimension, group_value, comparator",
+    "progress_school": "academic_year, measure_id, school_key",
+    "progress_model": "academic_year, measure_id, method",
+}
+
+
+def write_loss(connection: duckdb.DuckDBPyConnection, registry: Registry) -> list[str]:
+    """Replaces `disclosure.loss` from `disclosure.pattern` and the marts; returns a sentence per table over the limit.
+
+    Columns: tier, academic_year, table_name, level, reason (primary, secondary, derived, and any: all of them), cells,
+    hidden, share (per cent of cells), status (over_limit where reason is any, level is school, tier is public and the
+    share is above the registry's limit).
+    """
+    limit = float(registry.data["disclosure"]["report_school_cells_hidden_above_percent"])
+    cells = " union all ".join(
+        f"select '{table}' as table_name, academic_year, {_LEVELS.get(table, 'level')} as level, "
+        f"concat_ws('|', {_KEYS[table]}) as row_key from marts.{table}"
+        for table in TABLES
+    )
+    connection.execute(
+        f"""
+        create or replace table disclosure.loss as
+        with cell as ({cells}),
+        tier as (select unnest($tiers::varchar[]) as tier),
+        reason as (select unnest(['any', 'primary', 'secondary', 'derived']) as reason),
+        hidden as (select distinct tier, table_name, row_key, reason from disclosure.pattern),
+        counted as (
+            select tier.tier, cell.academic_year, cell.table_name, cell.level, reason.reason,
+                count(*) as cells, count(hidden.row_key) as hidden
+            from cell cross join tier cross join reason
+            left join hidden on hidden.tier = tier.tier and hidden.table_name = cell.table_name
+                and hidden.row_key = cell.row_key and reason.reason in ('any', hidden.reason)
+            group by all
+        )
+        select *, round(100.0 * hidden / cells, 2) as share,
+            case when reason = 'any' and level = 'school' and tier = 'public' and 100.0 * hidden / cells > $limit
+                then '{OVER_LIMIT}' else '{WITHIN_LIMIT}' end as status
+        from counted order by all
+        """,
+        {"tiers": list(registry.data["disclosure"]["minimum_pupils"]), "limit": limit},
+    )
+    over = connection.execute(
+        f"select academic_year, table_name, hidden, cells, share from disclosure.loss where status = '{OVER_LIMIT}'"
+    ).fetchall()
+    sentences = [
+        f"The public tier hides {hidden:,} of {cells:,} school-level cells of {table} in {year} ({share:.0f} %), over "
+        f"the {limit:.0f} % that the registry lets pass without a report."
+        for year, table, hidden, cells, share in over
+    ]
+    for sentence in sentences:
+        _LOGGER.warning(sentence)
+    return sentences
