@@ -35,6 +35,15 @@ GRAIN: dict[str, tuple[str, ...]] = {
     "progress_model": ("academic_year", "measure_id", "method"),
     "progress_pupil": ("academic_year", "measure_id", "pupil_key"),
     "progress_school": ("academic_year", "measure_id", "school_key"),
+    "published_statistic": (
+        "publication",
+        "time_period",
+        "time_identifier",
+        "geographic_level",
+        "location_code",
+        "filters",
+        "indicator",
+    ),
 }
 
 

@@ -96,3 +96,11 @@
 {%- endmacro %}
 
 {% macro sum_if(condition, value='1') %}sum(case when {{ condition }} then {{ value }} else 0 end){% endmacro %}
+
+{#- A list of published figures: indicator, value and status, and the rows that such a list unfolds into. -#}
+{% macro figure_list_type() %}{{ return(adapter.dispatch('figure_list_type')()) }}{% endmacro %}
+{% macro default__figure_list_type() %}{{ return('struct(indicator varchar, value double, status varchar)[]') }}{% endmacro %}
+{% macro spark__figure_list_type() %}{{ return('array<struct<indicator: string, value: double, status: string>>') }}{% endmacro %}
+{% macro each_figure(column) %}{{ return(adapter.dispatch('each_figure')(column)) }}{% endmacro %}
+{% macro default__each_figure(column) %}unnest({{ column }}){% endmacro %}
+{% macro spark__each_figure(column) %}explode({{ column }}){% endmacro %}

@@ -19,6 +19,18 @@
         'session_marks': {
             'laestab': 'varchar', 'pupil_ref': 'bigint', 'session_date': 'date', 'session': 'varchar', 'code': 'varchar',
             'minutes_late': 'smallint'},
+        'attendance_totals': {
+            'laestab': 'varchar', 'pupil_ref': 'bigint', 'academic_year': 'varchar', 'term': 'varchar', 'possible': 'integer',
+            'attended': 'integer', 'authorised': 'integer', 'unauthorised': 'integer', 'late': 'integer'},
+        'suspensions': {
+            'laestab': 'varchar', 'pupil_ref': 'bigint', 'kind': 'varchar', 'start_date': 'date', 'sessions': 'integer',
+            'reason': 'varchar'},
+        'interventions': {
+            'laestab': 'varchar', 'pupil_ref': 'bigint', 'intervention': 'varchar', 'start_date': 'date', 'end_date': 'date',
+            'team': 'varchar'},
+        'dfe_statistics': {
+            'time_period': 'varchar', 'time_identifier': 'varchar', 'geographic_level': 'varchar', 'location_code': 'varchar',
+            'location_name': 'varchar', 'old_la_code': 'varchar', 'filters': 'varchar', 'cells': figure_list_type()},
         'assessment_results': {
             'laestab': 'varchar', 'pupil_ref': 'bigint', 'assessment_id': 'varchar', 'assessment_name': 'varchar',
             'subject': 'varchar', 'component': 'varchar', 'raw_result': 'varchar', 'numeric_value': 'decimal(18,9)',

@@ -12,6 +12,9 @@ FEEDS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "calendar": (("laestab", "session_date", "session", "session_status"), "laestab"),
     "pupils": (("laestab", "as_at_date", "pupil_ref"), "laestab"),
     "assessment_results": (("pupil_ref", "assessment_id", "subject", "result_date"), "laestab"),
+    "attendance_totals": (("laestab", "pupil_ref", "academic_year", "term", "possible"), "laestab"),
+    "suspensions": (("laestab", "pupil_ref", "kind", "start_date"), "laestab"),
+    "interventions": (("laestab", "pupil_ref", "intervention", "start_date"), "laestab"),
 }
 ROW_KEY = ("delivery_id", "line")
 

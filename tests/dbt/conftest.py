@@ -193,7 +193,62 @@ def first_lake() -> Lake:
                     }
                 )
             lake.add(Delivery("assessment_results", results, datetime(day.year, day.month, day.day), laestab))
+    _add_totals_and_events(lake)
+    _add_statistics(lake)
     return lake
+
+
+def _add_totals_and_events(lake: Lake) -> None:
+    """Termly totals of the school without registers, sent twice and corrected for one pupil; suspensions and
+    interventions, each sent again with a change."""
+
+    def total(ref: int, term: str, authorised: int, late: int | None = None) -> Row:
+        row = {"academic_year": "2025/26", "term": term, "possible": 140, "authorised": authorised, "unauthorised": 2}
+        return {"laestab": CEDAR, "pupil_ref": ref, **row, "late": late}
+
+    first = [total(ref, "AUT", 5) for ref in range(201, 211)]
+    again = [total(ref, "AUT", 6, late=1) for ref in range(201, 212)]
+    coming = [total(201, "SUM2", 0)]
+    lake.add(Delivery("attendance_totals", first, datetime(2026, 1, 5), CEDAR))
+    lake.add(Delivery("attendance_totals", [*again, *coming], datetime(2026, 1, 12), CEDAR))
+    lake.add(
+        Delivery("attendance_totals", [total(203, "AUT", 9)], datetime(2026, 1, 20), CEDAR, extent="pupils_in_file")
+    )
+    stale = [total(204, "AUT", 99)]
+    lake.add(Delivery("attendance_totals", stale, datetime(2026, 1, 6), CEDAR, extent="pupils_in_file"))
+    day = date(2025, 11, 3)
+    for extracted, sessions in ((datetime(2025, 11, 4), 4), (datetime(2025, 11, 10), 6)):
+        out = {"laestab": ASH, "kind": "SUSP", "start_date": day, "sessions": sessions, "reason": "DB"}
+        # The same child under two references is one child with one suspension.
+        ref = TWO_REFS if sessions == 4 else 1008
+        lake.add(Delivery("suspensions", [{**out, "pupil_ref": ref}], extracted, ASH))
+        done = {"laestab": ASH, "pupil_ref": 3, "intervention": "letter-home", "start_date": day}
+        future = {**done, "start_date": date(2026, 6, 1)}
+        ended = {"end_date": day + timedelta(days=sessions), "team": "Attendance"}
+        lake.add(Delivery("interventions", [{**done, **ended}, {**future, **ended}], extracted, ASH))
+
+
+def _add_statistics(lake: Lake) -> None:
+    """Two editions of one publication and one of another; one figure is suppressed."""
+    place = {"time_identifier": "Academic year", "geographic_level": "Local authority", "location_code": "E09000030"}
+    place |= {"location_name": "Tower Hamlets", "old_la_code": "211", "filters": '{"education_phase": "Total"}'}
+
+    def row(period: str, absence: float | None, pupils: float) -> Row:
+        cells = [
+            {"indicator": "absence", "value": absence, "status": "c" if absence is None else "ok"},
+            {"indicator": "pupils", "value": pupils, "status": "ok"},
+        ]
+        return {**place, "time_period": period, "cells": cells}
+
+    published_after_the_as_of_day = 60
+    for publication, day, rows in (
+        ("absence", 1, [row("202425", 7.0, 10), row("202324", 8.0, 9)]),
+        ("absence", 2, [row("202425", None, 11)]),
+        ("absence", published_after_the_as_of_day, [row("202425", 7.7, 10)]),
+        ("terms", 1, [row("2025", 6.5, 12)]),
+    ):
+        extracted = datetime(2026, 1, 1) + timedelta(days=day - 1)
+        lake.add(Delivery("dfe_statistics", rows, extracted, publication=publication))
 
 
 def add_a_night(lake: Lake) -> None:
@@ -215,6 +270,7 @@ def build(warehouse: Path, scratch: Path, *arguments: str) -> dict[str, str]:
     """Runs dbt over a warehouse that holds a catalogue; fits and the hidden row are given. Statuses by node."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(FITS)
+        connection.execute(NO_LEDGER_SQL)
         connection.executemany(
             "insert into fits.progress_coefficient values ('2025/26', 'value_added_reading', ?, ?, 0.1)",
             [["intercept", 0.1], ["baseline", SLOPE]],
@@ -265,4 +321,3 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     lake.write(folder / "lake", full)
     build(full, folder, "--exclude-resource-type", "unit_test")
     return Built(Warehouse(first), Warehouse(night), Warehouse(full), statuses)
-        connection.execute(NO_LEDGER_SQL)

@@ -59,6 +59,34 @@ COLUMNS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("code", TEXT),
         ("minutes_late", pa.int16()),
     ],
+    "attendance_totals": [
+        ("laestab", TEXT),
+        ("pupil_ref", pa.int64()),
+        ("academic_year", TEXT),
+        ("term", TEXT),
+        *[(name, pa.int32()) for name in ("possible", "attended", "authorised", "unauthorised", "late")],
+    ],
+    "suspensions": [
+        ("laestab", TEXT),
+        ("pupil_ref", pa.int64()),
+        ("kind", TEXT),
+        ("start_date", DAY),
+        ("sessions", pa.int32()),
+        ("reason", TEXT),
+    ],
+    "interventions": [
+        ("laestab", TEXT),
+        ("pupil_ref", pa.int64()),
+        ("intervention", TEXT),
+        ("start_date", DAY),
+        ("end_date", DAY),
+        ("team", TEXT),
+    ],
+    "dfe_statistics": [
+        *[(name, TEXT) for name in ("time_period", "time_identifier", "geographic_level", "location_code")],
+        *[(name, TEXT) for name in ("location_name", "old_la_code", "filters")],
+        ("cells", pa.list_(pa.struct([("indicator", TEXT), ("value", pa.float64()), ("status", TEXT)]))),
+    ],
     "assessment_results": [
         ("laestab", TEXT),
         ("pupil_ref", pa.int64()),
@@ -111,6 +139,7 @@ class Delivery:
     extent: str = "whole_school"
     is_held: bool = False
     rules: Sequence[tuple[str, str, str, int]] = ()
+    publication: str | None = None
 
     @cached_property
     def delivery_id(self) -> str:
@@ -190,7 +219,7 @@ class Lake:
                 None,
                 None,
                 delivery.extent,
-                None,
+                delivery.publication,
                 None,
                 n_accepted + n_quarantined,
                 n_accepted,

@@ -126,7 +126,9 @@ def test_marks_of_a_child_on_no_list_are_counted_as_such_and_in_no_figure(built:
     day = list(school_days())[5]
     unplaced = "select n_not_on_roll from intermediate.int_session_unplaced where session_date = ?"
     assert built.first.rows(unplaced, [day]) == [(2,)]
-    issue = "select n_rows, status from marts.data_quality_issue where rule_id = 'NOT-ON-ROLL' and school_key = '100001'"
+    issue = (
+        "select n_rows, status from marts.data_quality_issue where rule_id = 'NOT-ON-ROLL' and school_key = '100001'"
+    )
     for warehouse in (built.first, built.full):
         ((rows, status),) = warehouse.rows(issue)
         ((all_unplaced,),) = warehouse.rows("select sum(n_not_on_roll) from intermediate.int_session_unplaced")

@@ -33,8 +33,10 @@ def _raw() -> list[Fault]:
 
     unknown = "update raw.{0} set delivery_id = 'elsewhere' where line = 2"
     lost = {"schools": "RC-010", "calendar": "RC-011", "pupils": "RC-012", "assessment_results": "RC-013"}
-    numbers = {"schools": 0, "calendar": 10, "pupils": 20, "assessment_results": 30}
+    lost |= {"attendance_totals": "RC-014", "suspensions": "RC-015", "interventions": "RC-016"}
+    numbers = {feed: 10 * place for place, feed in enumerate(lost)}
     column = {"schools": "urn", "calendar": "laestab", "pupils": "laestab", "assessment_results": "subject"}
+    column |= {"attendance_totals": "term", "suspensions": "kind", "interventions": "intervention"}
     faults = [
         of(f"QR-{numbers[feed] + 1:03d}", feed, f"update raw.{feed} set {column[feed]} = null where line = 2")
         for feed in lost

@@ -81,6 +81,44 @@ with part as (
     {%- endfor %}
     union all
     select
+        ranked.delivery_id,
+        {{ sum_if('ranked.recency = 1', 'ranked.n_rows') }} as n_current,
+        {{ sum_if('ranked.recency > 1', 'ranked.n_rows') }} as n_superseded
+    from (
+        select
+            delivery_id,
+            rows_accepted as n_rows,
+            row_number() over (
+                partition by publication, academic_year, cast(extracted_at as date) <= {{ as_of() }}
+                order by extracted_at desc, delivery_id desc
+            ) as recency
+        from {{ ref('stg_delivery') }}
+        where feed = 'dfe_statistics' and not is_held
+    ) as ranked
+    group by ranked.delivery_id
+    {%- for feed, model in [
+        ('attendance_totals', 'stg_attendance_total'),
+        ('suspensions', 'stg_suspension'),
+        ('interventions', 'stg_intervention'),
+    ] %}
+    union all
+    select
+        delivery.delivery_id,
+        delivery.rows_accepted - coalesce(replaced.n_rows, 0) as n_current,
+        coalesce(replaced.n_rows, 0) as n_superseded
+    from {{ ref('stg_delivery') }} as delivery
+    left join (
+        select
+            delivery_id,
+            count(*) as n_rows
+        from {{ ref(model) }}
+        where not is_current
+        group by delivery_id
+    ) as replaced on delivery.delivery_id = replaced.delivery_id
+    where delivery.feed = '{{ feed }}' and not delivery.is_held
+    {%- endfor %}
+    union all
+    select
         came.delivery_id,
         came.n_rows - came.n_dated + coalesce(won.n_rows, 0) as n_current,
         came.n_dated - coalesce(won.n_rows, 0) as n_superseded

@@ -1,0 +1,3 @@
+{{ config(alias='attendance_totals') }}
+-- depends_on: {{ source('lake', 'delivery') }}
+{{ lake_feed('attendance_totals') }}

@@ -1,0 +1,3 @@
+{{ config(alias='interventions') }}
+-- depends_on: {{ source('lake', 'delivery') }}
+{{ lake_feed('interventions') }}

@@ -1,0 +1,3 @@
+{{ config(alias='suspensions') }}
+-- depends_on: {{ source('lake', 'delivery') }}
+{{ lake_feed('suspensions') }}
