@@ -26,7 +26,7 @@ class SynthConfig:
 
     Parameters: `schools` and `pupils` on roll at the start of each year (pupils approximately); `years`, academic years
     up to and including `last_year` (such as `2025/26`); `seed`, every byte follows from it; `faults`, names of
-    `ingest.synth.faults.FAULTS`.
+    `ingest.synth.faults.FAULTS`; `without_marks`, how many of the schools (the last) send termly totals and no marks.
     Raises: `ValueError` for a number or a year that makes no trust.
 
     """
@@ -37,10 +37,15 @@ class SynthConfig:
     seed: int = 1
     faults: tuple[str, ...] = ()
     last_year: str = "2025/26"
+    without_marks: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.schools <= 900:
             raise ValueError(f"A synthetic trust has 1 to 900 schools, not {self.schools}; change --schools.")
+        if not 0 <= self.without_marks <= self.schools:
+            raise ValueError(
+                f"Of {self.schools} schools {self.without_marks} cannot be without marks; change the number."
+            )
         if self.pupils < 30 * self.schools:
             raise ValueError(
                 f"{self.pupils} pupils are too few for {self.schools} schools; give at least {30 * self.schools}."

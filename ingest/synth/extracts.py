@@ -13,6 +13,7 @@ from ingest.synth.attainment import ABSENT, SCALE
 from ingest.synth.attendance import CODE, CODES, NOT_ON_ROLL, Register
 from ingest.synth.config import NEVER, Bools, Bytes, Ints, SynthReport
 from ingest.synth.csvfile import write_bytes, write_rows
+from ingest.synth.events import Intervention, Suspension
 from ingest.synth.pupils import Enrolments, Pupils
 from ingest.synth.school_year import SchoolYear
 from ingest.synth.schools import School
@@ -24,6 +25,10 @@ PUPIL_HEADER = [
 ]
 REGISTER_HEADER = ["UPN", "Admission Number", "Date", "Session", "Mark", "Minutes Late"]
 RESULT_HEADER = ["UPN", "Admission Number", "Assessment", "Subject", "Result", "Scale", "Date"]
+_WHO = ["UPN", "Admission Number"]
+TOTALS_HEADER = [*_WHO, "Academic Year", "Term", "Possible", "Attended", "Authorised", "Unauthorised", "Late"]
+SUSPENSION_HEADER = [*_WHO, "Type", "Start Date", "Sessions", "Reason"]
+INTERVENTION_HEADER = [*_WHO, "Intervention", "Start Date", "End Date", "Team"]
 CALENDAR_HEADER = ["LAESTAB", "Date", "Session", "Status"]
 
 _CODE_BYTES = np.array([list(code.encode().ljust(2, b"\0")) for code in CODES], dtype=np.uint8)
@@ -150,9 +155,51 @@ class SchoolExtracts:
         path = self.out / "session_marks" / self.school.laestab / name
         self.report.count("session_marks", write_bytes(path, REGISTER_HEADER, body))
 
+    def write_totals(self, rows: Ints, year: SchoolYear, term: str, totals: Ints, taken: datetime) -> None:
+        """The sums of a term for every pupil who had a session in it.
+
+        Parameters: `totals`, enrolment by `ingest.synth.events.TOTALS`, of the enrolments `rows`.
+        """
+        counts = totals.tolist()
+        lines = [
+            f"{who}{year.name},{term},{','.join(map(str, counts[i]))}"
+            for i, who in enumerate(self._who(rows, taken))
+            if counts[i][0]
+        ]
+        self._write_lines("attendance_totals", f"totals_{term.lower()}_{stamp(taken)}.csv", TOTALS_HEADER, lines)
+
+    def write_suspensions(self, rows: Ints, found: list[Suspension], taken: datetime) -> None:
+        """The suspensions that had begun when the file was taken; no file where there were none."""
+        who = self._who(rows, taken)
+        lines = [
+            f"{who[one.row]}SUSP,{one.start.isoformat()},{one.sessions},{one.reason}"
+            for one in found
+            if one.start <= taken.date()
+        ]
+        self._write_lines("suspensions", f"suspensions_{stamp(taken)}.csv", SUSPENSION_HEADER, lines)
+
+    def write_interventions(self, rows: Ints, found: list[Intervention], taken: datetime) -> None:
+        """The actions that had begun when the file was taken; no file where there were none."""
+        who = self._who(rows, taken)
+        lines = [
+            f"{who[one.row]}{one.name},{one.start.isoformat()},{one.end.isoformat() if one.end else ''},Attendance"
+            for one in found
+            if one.start <= taken.date()
+        ]
+        self._write_lines("interventions", f"interventions_{stamp(taken)}.csv", INTERVENTION_HEADER, lines)
+
+    def _who(self, rows: Ints, taken: datetime) -> list[str]:
+        """`UPN,admission number,` of enrolments as texts."""
+        return [line.tobytes().translate(None, b"\0").decode() for line in self.identifiers(rows, taken.toordinal())]
+
+    def _write_lines(self, feed: str, name: str, header: list[str], lines: list[str]) -> None:
+        if lines:
+            body = "".join(f"{line}\n" for line in lines).encode()
+            self.report.count(feed, write_bytes(self.out / feed / self.school.laestab / name, header, body))
+
     def write_results(self, rows: Ints, assessment: str, results: dict[str, Ints], sat: date) -> None:
         """One test's results, a row a pupil and subject; a pupil who missed it has A."""
-        ids = [line.tobytes().translate(None, b"\0").decode() for line in self.identifiers(rows, sat.toordinal())]
+        ids = self._who(rows, datetime(sat.year, sat.month, sat.day))
         body = "".join(
             f"{ids[i]}{assessment},{subject},{'A' if score == ABSENT else score},{SCALE},{sat.isoformat()}\n"
             for subject, scores in results.items()

@@ -76,6 +76,19 @@ class _Planter:
         _write(path, header, rows)
         return path, ROWS_PER_FAULT
 
+    def edit_some(self, feed: str, change: Edit) -> tuple[Path, int]:
+        """Changes one row each of up to three pupils; for feeds whose files may be that short."""
+        path = self.file(feed)
+        header, rows = _read(path)
+        first_of: dict[str, int] = {}
+        for number in self._rng.permutation(len(rows)).tolist():
+            first_of.setdefault(rows[number]["UPN"] or rows[number]["Admission Number"], number)
+        chosen = list(first_of.values())[:ROWS_PER_FAULT]
+        for number in chosen:
+            change(rows[number])
+        _write(path, header, rows)
+        return path, len(chosen)
+
     def repeat(self, feed: str, change: Edit) -> Path:
         """Adds a changed copy of one row each of three pupils at the end of a file."""
         path = self.file(feed)
@@ -190,11 +203,16 @@ def _of_rows(feed: str, change: Edit, fits: Fits = _any) -> Callable[[_Planter],
     return lambda planter: planter.edit(feed, change, fits)
 
 
+def _of_some_rows(feed: str, change: Edit) -> Callable[[_Planter], tuple[Path, int]]:
+    return lambda planter: planter.edit_some(feed, change)
+
+
 def _of_file(feed: str, rewrite: Callable[[bytes], bytes]) -> Callable[[_Planter], tuple[Path, int]]:
     return lambda planter: (planter.add(feed, rewrite), 0)
 
 
 PUPILS, MARKS, RESULTS = "pupils", "session_marks", "assessment_results"
+TOTALS, SUSPENSIONS, INTERVENTIONS = "attendance_totals", "suspensions", "interventions"
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
@@ -406,6 +424,69 @@ FAULTS: dict[str, Fault] = {
             None,
             "a scale that the registry lacks",
             _of_rows(RESULTS, _set(Scale="made-up-scale")),
+        ),
+        Fault(
+            "total_is_no_number",
+            TOTALS,
+            "quarantine",
+            "AT-011",
+            None,
+            "possible sessions that are a word",
+            _of_some_rows(TOTALS, _set(Possible="many")),
+        ),
+        Fault(
+            "more_missed_than_possible",
+            TOTALS,
+            "quarantine",
+            "AT-012",
+            None,
+            "more sessions missed than were possible",
+            _of_some_rows(TOTALS, _set(Unauthorised="900")),
+        ),
+        Fault(
+            "attended_does_not_add_up",
+            TOTALS,
+            "flag",
+            "AT-013",
+            None,
+            "attended sessions that are not what is left of the possible ones",
+            _of_some_rows(TOTALS, _set(Attended="999")),
+        ),
+        Fault(
+            "unknown_exclusion_kind",
+            SUSPENSIONS,
+            "quarantine",
+            "SU-009",
+            None,
+            "an exclusion of no known kind",
+            _of_some_rows(SUSPENSIONS, _set(Type="DETENTION")),
+        ),
+        Fault(
+            "suspended_sessions_in_words",
+            SUSPENSIONS,
+            "flag",
+            "SU-011",
+            None,
+            "a suspension whose length is a word",
+            _of_some_rows(SUSPENSIONS, _set(Sessions="two")),
+        ),
+        Fault(
+            "unnamed_intervention",
+            INTERVENTIONS,
+            "quarantine",
+            "IV-009",
+            None,
+            "an intervention without a name",
+            _of_some_rows(INTERVENTIONS, _set(Intervention="")),
+        ),
+        Fault(
+            "intervention_ends_before_it_starts",
+            INTERVENTIONS,
+            "flag",
+            "IV-012",
+            None,
+            "an intervention that ends before its first day",
+            _of_some_rows(INTERVENTIONS, _set(End_Date="2000-01-01")),
         ),
     )
 }

@@ -79,6 +79,24 @@ def _breaks(start: int, easter_monday: date) -> list[tuple[date, date]]:
     ]
 
 
+def statistical_terms(start: int) -> dict[str, tuple[date, date]]:
+    """First and last day of DfE's terms of the academic year that begins in August `start`.
+
+    Autumn ends on 31 December, spring on Easter Sunday, the first half of summer on the day before the spring bank
+    holiday. Source: DfE, Pupil absence in schools in England: methodology, table 6.
+    """
+    bank = holidays.country_holidays("GB", subdiv="ENG", years=[start + 1])
+    easter_monday = next(one for one, name in bank.items() if "Easter Monday" in name)
+    spring_bank = first_weekday(start + 1, 5, 0, -1)
+    day = timedelta(days=1)
+    return {
+        "AUT": (date(start, 8, 1), date(start, 12, 31)),
+        "SPR": (date(start + 1, 1, 1), easter_monday - day),
+        "SUM1": (easter_monday, spring_bank - day),
+        "SUM2": (spring_bank, date(start + 1, 7, 31)),
+    }
+
+
 def school_year(start: int, variant: int = 0) -> SchoolYear:
     """The academic year that begins in September `start`.
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from ingest.synth.attainment import AUTUMN, SCHOOL_EFFECT_SD, SUBJECTS, SUMMER, scores
-from ingest.synth.attendance import CALIBRATION, Roll, expected_rates, make_register
+from ingest.synth.attendance import CALIBRATION, Register, Roll, expected_rates, make_register
 from ingest.synth.config import Floats, Ints, Progress, SynthConfig, SynthReport
 from ingest.synth.csvfile import write_rows
+from ingest.synth.events import interventions, suspensions, term_totals
 from ingest.synth.extracts import CALENDAR_HEADER, SchoolExtracts, deliver_registers, is_active, pupil_list_days
 from ingest.synth.faults import plant
 from ingest.synth.pupils import Enrolments, Pupils, make_pupils
-from ingest.synth.school_year import SchoolYear, first_weekday, school_year
+from ingest.synth.school_year import SchoolYear, first_weekday, school_year, statistical_terms
 from ingest.synth.schools import School, make_schools, write_schools
 
-_ATTENDANCE, _DELIVERY, _TESTS = 11, 12, 13
+_ATTENDANCE, _DELIVERY, _TESTS, _EVENTS = 11, 12, 13, 14
 _LATE_DISADVANTAGE = 0.35
 _OLDER = 0.06
 """How much a pupil's propensity to be absent rises with disadvantage and with each year group, in standard
@@ -103,8 +104,38 @@ def _write_year(
     )
     rng = config.rng(_ATTENDANCE, year.start, school.index)
     register = make_register(rng, school.phase, year.day_numbers, roll, closes_one_day=school.index % 7 == 3)
-    deliver_registers(config.rng(_DELIVERY, year.start, school.index), extracts, rows, year, register, is_last)
+    has_marks = school.index < config.schools - config.without_marks
+    if has_marks:
+        deliver_registers(config.rng(_DELIVERY, year.start, school.index), extracts, rows, year, register, is_last)
+    _write_totals_and_events(config, extracts, year, rows, register, has_marks=has_marks, is_last=is_last)
     _write_tests(config, extracts, year, rate)
+
+
+def _write_totals_and_events(
+    config: SynthConfig,
+    extracts: SchoolExtracts,
+    year: SchoolYear,
+    rows: Ints,
+    register: Register,
+    has_marks: bool,
+    is_last: bool,
+) -> None:
+    """Termly totals (of the last autumn beside marks, of every term without them), suspensions and actions.
+
+    Of the last year suspensions and actions come in spring as well, and all again when the year is over.
+    """
+    for term, (first, last) in statistical_terms(year.start).items():
+        if not has_marks or (is_last and term == "AUT"):
+            returned = datetime(last.year, last.month, last.day, 8) + timedelta(days=16)
+            totals = term_totals(register.codes, year, first, last)
+            extracts.write_totals(rows, year, term, totals, returned)
+    rng = config.rng(_EVENTS, year.start, extracts.school.index)
+    out, acted = suspensions(rng, register.codes, year), interventions(rng, register.codes, year)
+    over, spring = year.open_days[-1], year.half_terms[3][0]
+    for day in (spring, over) if is_last else (over,):
+        taken = datetime(day.year, day.month, day.day, 20)
+        extracts.write_suspensions(rows, out, taken)
+        extracts.write_interventions(rows, acted, taken)
 
 
 def _write_tests(config: SynthConfig, extracts: SchoolExtracts, year: SchoolYear, rate: Floats) -> None:
