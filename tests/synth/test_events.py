@@ -86,7 +86,8 @@ def test_letters_come_before_meetings_and_only_to_some(trust: Trust) -> None:
     connection = duckdb.connect()
     connection.execute(
         f"""create table acted as
-        select split_part(filename, '/', -2) as laestab, "Admission Number" as pupil, Intervention from read_csv('{trust.folder}/interventions/*/*.csv', filename = true, all_varchar = true)"""
+        select split_part(filename, '/', -2) as laestab, "Admission Number" as pupil, Intervention
+        from read_csv('{trust.folder}/interventions/*/*.csv', filename = true, all_varchar = true)"""
     )
     kinds = dict(connection.sql("select Intervention, count(*) from acted group by Intervention").fetchall())
     assert kinds["Letter home"] > kinds["Attendance meeting"] > 0
