@@ -62,7 +62,8 @@ cast(1 + pupil_ref as integer) as line, laestab, pupil_ref, 'standardised-test-s
 'reading' as subject,
 '' as component, cast(100 + pupil_ref as varchar) as raw_result, cast(100 + pupil_ref as decimal(18,
 9)) as numeric_value, 'standardised-100-15' as scale_id, date '2025-09-04' as result_date from raw.pupils;
-create table raw.attendance_totals as select 'dattendance_totals' as delivery_id, cast(1 + pupil_ref as integer) as line,
+create table raw.attendance_totals as select 'dattendance_totals' as delivery_id,
+cast(1 + pupil_ref as integer) as line,
 laestab, pupil_ref, '2025/26' as academic_year, 'AUT' as term, 140 as possible from raw.pupils;
 create table raw.suspensions as select 'dsuspensions' as delivery_id, cast(1 + pupil_ref as integer) as line,
 laestab, pupil_ref, 'SUSP' as kind, date '2025-09-04' as start_date from raw.pupils where pupil_ref < 3;
