@@ -76,7 +76,7 @@ def decide(
         connection,
         f"""
         select count(distinct pupil_key) from (
-            from changed_record as c anti join moving_record using ({", ".join(RECORD_KEY)})
+            from changed_part as c anti join moving_part using ({", ".join(RECORD_KEY)}, part)
         )
         """,
     )
@@ -105,34 +105,35 @@ def entries_before(ledger: Ledger, release_id_of: Callable[[str], str]) -> list[
 
 
 def _let_move(connection: duckdb.DuckDBPyConnection, registry: Registry, head: int) -> None:
-    """Fills `moving_record`, the changed records that may be told of."""
+    """Fills `moving_part`, the changed parts of records that may be told of."""
     key = ", ".join(RECORD_KEY)
     versions = _versions(connection, head) if head else []
     records.number_records(connection, every=len(versions) > 1)
     connection.execute(rule.STATE_DDL)
     connection.execute(
-        f"insert into moving select record_id, pupil_key from record_number join changed_record using ({key})"
+        f"insert into moving select record_id, pupil_key, part from record_number join changed_part using ({key})"
     )
     if versions and _count(connection, "select count(*) from moving"):
-        records.print_states(connection, "arriving", "from record_now", "from week_now")
-        records.print_states(connection, "kept", "from record_kept", "from week_kept")
 
         def load(version: int) -> None:
             weeks, held = (records.state_sql(log, str(version)) for log in ("week", "record"))
-            records.print_states(connection, "published", held, weeks)
+            records.print_states(connection, "arriving", "from record_now", "from week_now", version)
+            records.print_states(connection, "kept", "from record_kept", "from week_kept", version)
+            records.print_states(connection, "published", held, weeks, version)
             connection.execute(f"create or replace temp table shown as {_shown_sql(version)}")
 
         rule.admit(connection, versions, load, int(registry.data["disclosure"]["minimum_pupils"]["public"]))
     connection.execute(
         f"""
-        create or replace temp table moving_record as
-        select {key} from record_number semi join moving using (record_id);
+        create or replace temp table moving_part as
+        select {key}, m.part
+        from record_number join (select record_id, part from moving) as m using (record_id);
         create or replace temp table standing_family as
-        select distinct academic_year, family from changed_record anti join moving_record using ({key})
+        select distinct academic_year, family from changed_part anti join moving_part using ({key}, part)
         where family <> '{ATTENDANCE}';
         -- A model moves with every pupil in it, so of a measure of results all that came is told of or nothing.
-        delete from moving_record using standing_family as s
-        where moving_record.academic_year = s.academic_year and moving_record.family = s.family;
+        delete from moving_part using standing_family as s
+        where moving_part.academic_year = s.academic_year and moving_part.family = s.family;
         """
     )
 
@@ -192,24 +193,31 @@ def _write_basis(connection: duckdb.DuckDBPyConnection) -> None:
     """What the public tier counts next, and by which rows that differs from what it counted."""
     key = ", ".join(RECORD_KEY)
     mine = "academic_year, school_key, pupil_key"
+    week = ", ".join(records.WEEK_KEY)
     connection.execute(
         f"""
         create or replace table ledger.record_delta as
-        select c.* from record_change as c semi join moving_record using ({key}) order by all;
-        create or replace temp table moving_stay as
-        select {mine} from moving_record where family = '{ATTENDANCE}';
-        create or replace table ledger.week_delta as
-        select c.* from week_change as c semi join moving_stay using ({mine}) order by all;
+        select c.* from record_change as c
+        semi join (
+            from moving_part where part = 'past' or ({key}) not in (select ({key}) from record_kept)
+        ) as m using ({key}) order by all;
+        create or replace temp table moving_week as
+        select c.* from week_change as c left join told_week as t using (academic_year)
+        semi join (from moving_part where family = '{ATTENDANCE}') as m
+            on m.academic_year = c.academic_year and m.school_key = c.school_key and m.pupil_key = c.pupil_key
+            and m.part = case when c.week_start <= t.last_week then 'past' else 'later' end;
+        create or replace table ledger.week_delta as from moving_week order by all;
         insert into ledger.apart_year
-        select academic_year from changed_record anti join moving_record using ({key}) where family = '{ATTENDANCE}'
+        select academic_year from changed_part anti join moving_part using ({key}, part)
+        where family = '{ATTENDANCE}'
         union
         select academic_year from intermediate.int_enrolment_week
         where week_start >= (select date_trunc('week', as_of) from ledger_facts);
         insert into ledger.basis_week by name
         select * from (
-            select * from week_kept anti join moving_stay using ({mine})
+            select * from week_kept anti join moving_week using ({week})
             union all by name
-            select * from week_now semi join moving_stay using ({mine})
+            select * exclude (is_removed) from moving_week where not is_removed
         ) semi join ledger.apart_year using (academic_year)
         order by all;
         insert into ledger.basis_group
@@ -217,9 +225,9 @@ def _write_basis(connection: duckdb.DuckDBPyConnection) -> None:
             split_part(part, '=', 3)
         from (
             select {mine}, unnest(string_split(groups, ';')) as part from (
-                select * from record_kept anti join moving_record using ({key})
+                select * from record_kept anti join ledger.record_delta using ({key})
                 union all by name
-                select * from record_now semi join moving_record using ({key})
+                select * exclude (is_removed) from ledger.record_delta where not is_removed
             ) semi join ledger.apart_year using (academic_year)
             where family = '{ATTENDANCE}' and groups <> ''
         ) order by all;

@@ -29,6 +29,14 @@ LOGS = {
     "cell": (f"{_CELL_TYPES}, is_removed boolean", ("table_name", "row_key")),
 }
 
+_SUMMED = """
+    coalesce(sum(digest) filter (where zone = 'past'), 0)::uhugeint as past,
+    coalesce(sum(digest) filter (where zone = 'mid'), 0)::uhugeint as mid,
+    coalesce(sum(digest) filter (where zone = 'later'), 0)::uhugeint as later,
+    coalesce(sum(possible) filter (where zone <> 'later'), 0) > 0 as counts_told,
+    coalesce(sum(possible) filter (where zone = 'later'), 0) > 0 as counts_later
+"""
+
 
 def read_logs(connection: duckdb.DuckDBPyConnection, entries: Sequence[tuple[int, Path]]) -> None:
     """Fills temp tables `record_log`, `week_log` and `cell_log` from the entries' files, with the entry's sequence."""
@@ -121,11 +129,11 @@ def changed_rows(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str, weeks: str) -> None:
+def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str, weeks: str, version: int) -> None:
     """Replaces a table of `rule.STATE_DDL` by the state that two tables of records and weeks stand for.
 
-    Records have a number in `record_number`; only those of years in which something moves. Attendance enters its week,
-    its term and the year to date; a result the year to date.
+    Records have a number in `record_number`. Attendance enters its week, its term and the year to date; a result the
+    year to date. Parameters: `version`, the entry whose last week of each year parts the past from what is later.
     """
     connection.execute(
         f"""
@@ -133,24 +141,32 @@ def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str
         with record as (
             select r.*, i.record_id from ({records}) as r join record_number as i using ({", ".join(RECORD_KEY)})
         ),
-        week as (
-            select r.record_id, w.term, w.week_start,
-                hash(w.week_start, w.term, {", ".join(f"w.{count}" for count in COUNTS)})::uhugeint as digest
+        last_week as (
+            select academic_year, max(week_start) filter (where sequence <= {version}) as of_version,
+                max(week_start) as of_release
+            from week_log group by academic_year
+        ),
+        digested as (
+            select r.record_id, w.term, w.week_start, w.possible,
+                hash(w.week_start, w.term, {", ".join(f"w.{count}" for count in COUNTS)})::uhugeint as digest,
+                case when w.week_start <= l.of_version then 'past' when w.week_start <= l.of_release then 'mid'
+                    else 'later' end as zone
             from ({weeks}) as w
             join record as r on r.family = '{ATTENDANCE}' and r.academic_year = w.academic_year
                 and r.school_key = w.school_key and r.pupil_key = w.pupil_key
+            left join last_week as l on l.academic_year = w.academic_year
         ),
         printed as (
-            select 'YTD' as period, record_id, sum(digest)::uhugeint as print from week group by record_id
+            select 'YTD' as period, record_id, {_SUMMED} from digested group by record_id
             union all
-            select term, record_id, sum(digest)::uhugeint from week group by term, record_id
+            select term, record_id, {_SUMMED} from digested group by term, record_id
             union all
-            select strftime(week_start, 'W%G-%V'), record_id, sum(digest)::uhugeint
-            from week group by week_start, record_id
+            select strftime(week_start, 'W%G-%V'), record_id, {_SUMMED} from digested group by week_start, record_id
             union all
-            select 'YTD', record_id, hash(result)::uhugeint from record where family <> '{ATTENDANCE}'
+            select 'YTD', record_id, hash(result)::uhugeint, 0::uhugeint, 0::uhugeint, true, false
+            from record where family <> '{ATTENDANCE}'
         )
-        select period, record_id, r.pupil_key, print, g.cells
+        select period, record_id, r.pupil_key, past, mid, later, counts_told, counts_later, g.cells
         from printed join record as r using (record_id)
         left join group_cells as g using (academic_year, family, school_key, groups)
         """
@@ -158,14 +174,20 @@ def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str
 
 
 def find_changed_records(connection: duckdb.DuckDBPyConnection) -> None:
-    """Fills `changed_record` and `changed_year` from the changed rows."""
+    """Fills `changed_part`, `changed_record` and `changed_year` from the changed rows."""
     key = ", ".join(RECORD_KEY)
     connection.execute(
         f"""
-        create or replace temp table changed_record as
-        select {key} from record_change
+        create or replace temp table told_week as
+        select academic_year, max(week_start) as last_week from week_log group by academic_year;
+        create or replace temp table changed_part as
+        select {key}, 'past' as part from record_change
+        where family <> '{ATTENDANCE}' or ({key}) in (select ({key}) from record_kept)
         union
-        select academic_year, '{ATTENDANCE}', school_key, pupil_key from week_change;
+        select w.academic_year, '{ATTENDANCE}', w.school_key, w.pupil_key,
+            case when w.week_start <= t.last_week then 'past' else 'later' end
+        from week_change as w left join told_week as t using (academic_year);
+        create or replace temp table changed_record as select distinct {key} from changed_part;
         create or replace temp table changed_year as select distinct academic_year, family from changed_record;
         """
     )

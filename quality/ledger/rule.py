@@ -1,10 +1,13 @@
 """Who may be told of next: the rule that no two releases differ, in a cell they show, by a few pupils.
 
-A record is what the public tier counts of one pupil at one school in one year and family of measures. Records that
-came or changed since the last release move, or wait as they were last published. They move so that in every cell ever
-shown the pupils by whom the new release differs from each one published before number none or at least T: records of a
-cell where they would be fewer wait, and the cells are counted again, until nothing changes. Against the last release
-alone this gives the largest set of records that may move, since fewer records moving never lets another one move.
+A record is what the public tier counts of one pupil at one school in one year and family of measures. It comes in two
+parts: its `past`, the weeks that the last release told of and the groups it counts in, and what is `later`. Parts that
+changed move, or wait as they were last published. They move so that in every cell ever shown the new release differs
+from each one published before by none or at least T pupils, three times over: by pupils who entered or left the cell,
+by those whose past was corrected, and by those who were there in the weeks since. They are counted apart, since in a
+week that closes everybody moves, and one joiner would pass among them. Parts in a cell where they would be fewer wait,
+and the cells are counted again, until nothing changes; a pupil's later weeks need not wait for a correction of the
+past.
 
 Source: Hundepool et al. (2012), Statistical Disclosure Control, 5.2, on differencing.
 """
@@ -15,13 +18,15 @@ from collections.abc import Callable, Iterable
 
 import duckdb
 
-# What `admit` reads. A state gives, per period, what a record put into the figures (`print`) and the cells it was put
-# into; it has no row where the record put in nothing. `arriving` and `kept` are the record as it came and as last
-# published, `published` and `shown` (the cells that it showed) are of the version that is being compared with.
+# What `admit` reads. A state gives, per period, what a record put into the figures: `past`, in weeks up to the last of
+# the version that is compared with, `mid`, in weeks up to the last release's, and `later` (0 for none); whether it
+# counts as a pupil by the weeks told of and by the later ones; and the cells it is put into. `arriving` and `kept` are
+# the record as it came and as last published; `published` and `shown` (the cells that it showed) are of the version
+# compared with.
 STATE_DDL = """
-create or replace temp table moving (record_id bigint, pupil_key bigint);
-create or replace temp table arriving (
-    period varchar, record_id bigint, pupil_key bigint, print uhugeint, cells varchar[]);
+create or replace temp table moving (record_id bigint, pupil_key bigint, part varchar);
+create or replace temp table arriving (period varchar, record_id bigint, pupil_key bigint, past uhugeint, mid uhugeint,
+    later uhugeint, counts_told boolean, counts_later boolean, cells varchar[]);
 create or replace temp table kept as from arriving;
 create or replace temp table published as from arriving;
 create or replace temp table shown (period varchar, cell varchar);
@@ -29,31 +34,54 @@ create or replace temp table shown (period varchar, cell varchar);
 _FEW = """
 create or replace temp table few as
 with candidate as (
-    select * from arriving semi join moving using (record_id)
-    union all
-    select * from kept anti join moving using (record_id)
+    select
+        coalesce(a.period, k.period) as period,
+        coalesce(a.record_id, k.record_id) as record_id,
+        coalesce(a.pupil_key, k.pupil_key) as pupil_key,
+        m.record_id is not null as past_moves,
+        coalesce(case when past_moves then a.past else k.past end, 0) as past,
+        coalesce(case when past_moves then a.mid else k.mid end, 0) as mid,
+        case when n.record_id is null then 0 else coalesce(a.later, 0) end as later,
+        coalesce(case when past_moves then a.counts_told else k.counts_told end, false)
+            or (n.record_id is not null and coalesce(a.counts_later, false)) as is_counted,
+        case when past_moves or g.record_id is null then a.cells else coalesce(k.cells, g.cells) end as cells
+    from arriving as a
+    full outer join kept as k on a.period = k.period and a.record_id = k.record_id
+    left join (from moving where part = 'past') as m on m.record_id = coalesce(a.record_id, k.record_id)
+    left join (from moving where part = 'later') as n on n.record_id = coalesce(a.record_id, k.record_id)
+    left join (select record_id, any_value(cells) as cells from kept group by record_id) as g
+        on g.record_id = coalesce(a.record_id, k.record_id)
 ),
-differing as (
+both_sides as (
     select
         coalesce(c.period, p.period) as period,
         coalesce(c.record_id, p.record_id) as record_id,
         coalesce(c.pupil_key, p.pupil_key) as pupil_key,
-        c.cells as new_cells,
-        p.cells as old_cells
-    from candidate as c full outer join published as p on c.period = p.period and c.record_id = p.record_id
-    where c.print is distinct from p.print or c.cells is distinct from p.cells
+        coalesce(c.cells, []) as new_cells,
+        coalesce(p.cells, []) as old_cells,
+        c.record_id is null or p.record_id is null or c.is_counted <> (p.counts_told or p.counts_later) as is_entered,
+        coalesce(c.past <> p.past, false) as is_corrected,
+        coalesce(c.mid, 0) <> 0 or coalesce(c.later, 0) <> 0 as is_later,
+        coalesce(c.past_moves, false) as past_moves
+    from (from candidate where past <> 0 or mid <> 0 or later <> 0) as c
+    full outer join published as p on c.period = p.period and c.record_id = p.record_id
 ),
 touched as (
-    select period, record_id, pupil_key, unnest(new_cells) as cell from differing
-    union
-    select period, record_id, pupil_key, unnest(old_cells) as cell
-    from differing where old_cells is distinct from new_cells
+    select *, 'entered' as kind, unnest(case when is_entered then list_distinct(list_concat(new_cells, old_cells))
+        else list_concat(list_filter(new_cells, lambda x: not list_contains(old_cells, x)),
+            list_filter(old_cells, lambda x: not list_contains(new_cells, x))) end) as cell
+    from both_sides
+    union all
+    select *, 'corrected', unnest(list_distinct(list_concat(new_cells, old_cells))) from both_sides where is_corrected
+    union all
+    select *, 'later', unnest(new_cells) from both_sides where is_later
 ),
 counted as (
-    select period, cell from touched semi join shown using (period, cell)
-    group by period, cell having count(distinct pupil_key) < $minimum
+    select period, kind, cell from touched semi join shown using (period, cell)
+    group by period, kind, cell having count(distinct pupil_key) < $minimum
 )
-select distinct record_id from touched semi join counted using (period, cell)
+select distinct record_id, case when kind <> 'later' and past_moves then 'past' else 'later' end as part
+from touched semi join counted using (period, kind, cell)
 """
 
 
@@ -62,9 +90,9 @@ def admit(
 ) -> None:
     """Takes from `moving` the records that may not move yet.
 
-    Parameters: a connection with the tables of `STATE_DDL`, of which `moving`, `arriving` and `kept` are filled;
-    `versions`, what was published, the last release first; `load`, which fills `published` and `shown` with one of
-    them; `minimum`, T, the fewest pupils that a figure of the tier may rest on.
+    Parameters: a connection with the tables of `STATE_DDL`, of which `moving` is filled; `versions`, what was
+    published, the last release first; `load`, which fills the other tables for the comparison with one of them;
+    `minimum`, T, the fewest pupils that a figure of the tier may rest on.
     """
     queue = list(versions)
     position = 0
@@ -78,7 +106,14 @@ def admit(
 
 
 def _drop_few(connection: duckdb.DuckDBPyConnection, minimum: int) -> bool:
-    """Lets records wait that would be few in some cell; whether there were any."""
+    """Lets parts wait that would be few in some cell; whether there were any."""
     connection.execute(_FEW, {"minimum": minimum})
-    query = "delete from moving where record_id in (select record_id from few) returning record_id"
-    return bool(connection.execute(query).fetchall())
+    # What is few by weeks that an older version did not tell of can only wait with the past.
+    dropped = connection.execute(
+        """
+        delete from moving where (record_id, part) in (from few) or (part = 'past' and record_id in (
+            select record_id from few anti join moving using (record_id, part)
+        )) returning record_id
+        """
+    ).fetchall()
+    return bool(dropped)
