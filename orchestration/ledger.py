@@ -76,19 +76,6 @@ def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
     finally:
         connection.execute(f'USE "{catalog}"')
         connection.execute(f"DETACH {_BASIS}")
-    _keep_hidden(connection)
-
-
-def _keep_hidden(connection: duckdb.DuckDBPyConnection) -> None:
-    """A row of which nothing moved and that was hidden stays hidden: shown now, it would show what it was then."""
-    known = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'ledger' AND table_name = 'stays_hidden'"
-    if connection.execute(known).fetchone():
-        connection.execute(
-            "INSERT INTO disclosure.pattern BY NAME "
-            "SELECT 'public' AS tier, table_name, row_key, 'c' AS status, 'derived' AS reason, 'DC-006' AS rule_id "
-            "FROM ledger.stays_hidden AS s "
-            "ANTI JOIN (FROM disclosure.pattern WHERE tier = 'public') AS p USING (table_name, row_key)"
-        )
 
 
 def _only(registry: Registry, tiers: list[str]) -> Registry:

@@ -42,8 +42,14 @@ def test_the_same_files_in_another_order_with_repeats_give_the_same_release(
     home.run("run", "--as-of", AS_OF, expect=None)
     land(home, trust_home.landing, [*files[half:], *files[: half // 4]])
     home.run("run", "--as-of", AS_OF)
-    assert home.current == trust_home.current
-    assert home.content_hashes() == trust_home.content_hashes()
+    # The public was told of other files first, and what few pupils changed since waits: its tier and the release's id
+    # are a function of the files and of what was published before. All else is a function of the files alone.
+    assert but_public(home.content_hashes()) == but_public(trust_home.content_hashes())
+
+
+def but_public(hashes: dict[str, str]) -> dict[str, str]:
+    """The hashes of every tier but the public one."""
+    return {name: digest for name, digest in hashes.items() if not name.startswith("public/")}
 
 
 def test_a_full_rebuild_gives_what_the_increments_gave(trust_home: Home, tmp_path: Path) -> None:
@@ -51,6 +57,7 @@ def test_a_full_rebuild_gives_what_the_increments_gave(trust_home: Home, tmp_pat
     before = home.content_hashes()
     assert home.manifest()["previous_release"] is not None, "what is rebuilt must have been built by increments"
     shutil.rmtree(home.path / "warehouse")
+    # The lake keeps the ledger of what was published, so the public is told the same again.
     shutil.rmtree(home.path / "releases")
     home.run("run", "--as-of", AS_OF, "--full-refresh")
     assert home.content_hashes() == before

@@ -236,7 +236,7 @@ NIGHT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200 if SOAK else 12, deadline=None)
+@settings(max_examples=200 if SOAK else 6, deadline=None)
 @given(nights=st.lists(NIGHT, min_size=2, max_size=5))
 def test_no_two_releases_differ_by_few_pupils_in_a_cell_that_both_show(
     nights: list[dict[str, Any]],
