@@ -55,6 +55,8 @@ class Limits:
     cells: int
     nodes: int
     rounds: int
+    fresh: int
+    fresh_cells: int
     gap: float
 
 
@@ -103,12 +105,14 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
     master = _Master(problem, limits)
     hidden = problem.forced.copy()
     rounds = 0
-    while True:
+    while master.learn(hidden):
         rounds += 1
-        new = master.learn(hidden)
-        if not new:
-            return master.choice(hidden, rounds)
-        hidden = master.add_cheapest(hidden) if greedy or rounds > limits.rounds else master.solve()
+        if greedy or rounds > limits.rounds:
+            hidden = master.add_cheapest(hidden)
+        else:
+            # Equal schools stand for one another, so a search from nothing tries one after another, a round for each.
+            hidden = master.solve(hidden if rounds > limits.fresh else None)
+    return master.choice(hidden, rounds + 1)
 
 
 class _Master:
@@ -240,20 +244,23 @@ class _Master:
             found.append((np.unique(np.concatenate(members)), rules))
         return sorted(found, key=lambda block: int(block[0][0]))
 
-    def solve(self) -> Bools:
-        """The least loss that meets every rule learnt so far."""
+    def solve(self, standing: Bools | None) -> Bools:
+        """The least loss that meets every rule learnt so far; what stands is kept."""
         hidden = self.problem.forced.copy()
         self.last = []
         for members, rules in self.blocks():
-            key = b"".join(rule.among.tobytes() + rule.coefficients.tobytes() for rule in rules)
+            kept = np.zeros(len(members), dtype=bool)
+            if standing is not None and len(members) > self.limits.fresh_cells:
+                kept = standing[members]
+            key = b"".join(rule.among.tobytes() + rule.coefficients.tobytes() for rule in rules) + kept.tobytes()
             if key not in self.solved:
-                self.solved[key] = self._solve_block(members, rules)
+                self.solved[key] = self._solve_block(members, rules, kept)
             inside, method, bound = self.solved[key]
             hidden[members[inside]] = True
             self.last.append((members, method, bound))
         return hidden
 
-    def _solve_block(self, members: Integers, rules: list[_Rule]) -> tuple[Bools, str, float]:
+    def _solve_block(self, members: Integers, rules: list[_Rule], kept: Bools) -> tuple[Bools, str, float]:
         place = {int(decision): i for i, decision in enumerate(members)}
         cost = self.problem.cost[members]
         if len(members) <= self.limits.cells:
@@ -272,7 +279,7 @@ class _Master:
             solved = milp(
                 cost,
                 integrality=np.ones(len(members)),
-                bounds=Bounds(0, 1),
+                bounds=Bounds(kept.astype(np.float64), 1),
                 constraints=LinearConstraint(
                     csr_matrix((value, (row, column)), shape=(len(rules), len(members))), least - 1e-7
                 ),
@@ -281,9 +288,11 @@ class _Master:
             if solved.status == _INFEASIBLE:
                 raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
             if solved.x is not None:
-                method = PROGRAMME if solved.status == _OPTIMAL else LIMITED
-                return solved.x > 0.5, method, float(solved.mip_dual_bound)
+                # What was kept is not known to be needed: no more than nothing is known of the least loss then.
+                method = PROGRAMME if solved.status == _OPTIMAL and not kept.any() else LIMITED
+                return solved.x > 0.5, method, 0.0 if kept.any() else float(solved.mip_dual_bound)
         hidden = self.problem.forced.copy()
+        hidden[members[kept]] = True
         only = _Master.__new__(_Master)
         only.problem, only.rules, only.greedy_added = self.problem, rules, np.zeros(len(hidden), dtype=bool)
         hidden = only.add_cheapest(hidden)

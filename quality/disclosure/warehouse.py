@@ -22,6 +22,7 @@ _BLOCK_TYPES = {
     "gap": "double",
     "rounds": "bigint",
 }
+FEEDS_OF_FEW_PUPILS = ["suspensions", "interventions"]
 
 
 def write_pattern(connection: duckdb.DuckDBPyConnection, registry: Registry) -> dict[str, int]:
@@ -74,7 +75,7 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
     """Adds what says how many rows a school sent, where that would give its hidden number of pupils.
 
     A school's results expected and received, and the rows of its lists, are counts of its pupils; its expected
-    sessions are the denominator of its attendance.
+    sessions are the denominator of its attendance. A file of suspensions or actions has a row for each of a few pupils.
     """
     of_counts = [
         [measure["measure_id"], measure["source_model"]]
@@ -121,8 +122,10 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
             f"""
             insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
             select $tier, '{table}', {key}, 'c', 'derived', $rule
-            from marts.{table} where {school} in (select {school} from hidden_school) order by all
+            from marts.{table}
+            where {school} in (select {school} from hidden_school) or feed in (select unnest($of_few_pupils::varchar[]))
+            order by all
             """,
-            {"tier": tier, "rule": DERIVED},
+            {"tier": tier, "rule": DERIVED, "of_few_pupils": FEEDS_OF_FEW_PUPILS},
         )
     connection.execute("drop table hidden_school")

@@ -270,8 +270,8 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
             academic_year varchar, measure_id varchar, method varchar, n_pupils bigint);
         create table marts.coverage (academic_year varchar, period varchar, feed varchar, school_key varchar,
             expected bigint, received bigint);
-        create table marts.delivery (delivery_id varchar, laestab varchar, rows_read bigint);
-        create table marts.data_quality_issue (issue_id varchar, school_key varchar, n_rows bigint)"""
+        create table marts.delivery (delivery_id varchar, feed varchar, laestab varchar, rows_read bigint);
+        create table marts.data_quality_issue (issue_id varchar, feed varchar, school_key varchar, n_rows bigint)"""
     )
     return connection
 
@@ -301,8 +301,10 @@ def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> No
             ('{YEAR}', 'YTD', 'assessment_results', '1', 2, 2), ('{YEAR}', 'YTD', 'assessment_results', '2', 60, 60),
             ('{YEAR}', 'YTD', 'assessment_results', '4', 4, 0), ('{YEAR}', 'YTD', 'session_marks', '2', 9000, 9000),
             ('{YEAR}', 'YTD', 'session_marks', '4', null, 0);
-        insert into marts.delivery values ('d1', '1', 2), ('d2', '2', 60), ('d3', null, 130);
-        insert into marts.data_quality_issue values ('i1', '1', 2), ('i2', '2', 3)"""
+        insert into marts.delivery values ('d1', 'pupils', '1', 2), ('d2', 'pupils', '2', 60), ('d3', 'schools', null, 130),
+            ('d4', 'suspensions', '2', 4);
+        insert into marts.data_quality_issue values ('i1', 'pupils', '1', 2), ('i2', 'pupils', '2', 3),
+            ('i4', 'interventions', '2', 3)"""
     )
     write_pattern(connection, REGISTRY)
     found = connection.execute(
@@ -312,7 +314,9 @@ def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> No
         ("coverage", f"{YEAR}|YTD|assessment_results|1"),
         ("coverage", f"{YEAR}|YTD|assessment_results|4"),
         ("data_quality_issue", "i1"),
+        ("data_quality_issue", "i4"),
         ("delivery", "d1"),
+        ("delivery", "d4"),
     ]
 
 
