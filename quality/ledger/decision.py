@@ -146,47 +146,11 @@ def _shown_sql(version: int) -> str:
 
 
 def _versions(connection: duckdb.DuckDBPyConnection, head: int) -> list[int]:
-    """The versions to compare with, the last first.
-
-    An older one tells more than the last only where it showed a cell that the last does not show, or where a row goes
-    back to what it once was: else the pupils who moved since include those who move now, and all of them number T or
-    more.
-    """
-    older = [
-        int(row[0])
-        for row in connection.execute(
-            "select distinct sequence from cell_log where sequence < ? order by sequence desc", [head]
-        ).fetchall()
-    ]
-    week = ", ".join([*records.WEEK_KEY, *COUNTS])
-    record = ", ".join([*RECORD_KEY, "groups", "result"])
-    goes_back = _count(
-        connection,
-        f"""
-        select (select count(*) from week_change where is_removed)
-            + (select count(*) from record_change where is_removed)
-            + (select count(*) from (select {week} from week_change where not is_removed
-                intersect select {week} from week_log))
-            + (select count(*) from (select {record} from record_change where not is_removed
-                intersect select {record} from record_log))
-        """,
-    )
-    if goes_back:
-        return [head, *older]
-    connection.execute(f"create or replace temp table shown_last as {_shown_sql(head)}")
-    years = "(select academic_year from changed_year)"
-    return [head] + [
-        version
-        for version in older
-        if _count(
-            connection,
-            f"""
-            select count(*) from (
-                from ({_shown_sql(version)}) anti join shown_last using (period, cell)
-            ) where split_part(cell, '|', 1) in {years}
-            """,
-        )
-    ]
+    """The versions to compare with, the last first: every one, since a sum may go back to what it once was."""
+    older = connection.execute(
+        "select distinct sequence from cell_log where sequence < ? order by sequence desc", [head]
+    ).fetchall()
+    return [head, *(int(row[0]) for row in older)]
 
 
 def _write_basis(connection: duckdb.DuckDBPyConnection) -> None:

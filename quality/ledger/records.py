@@ -29,13 +29,20 @@ LOGS = {
     "cell": (f"{_CELL_TYPES}, is_removed boolean", ("table_name", "row_key")),
 }
 
-_SUMMED = """
-    coalesce(sum(digest) filter (where zone = 'past'), 0)::uhugeint as past,
-    coalesce(sum(digest) filter (where zone = 'mid'), 0)::uhugeint as mid,
-    coalesce(sum(digest) filter (where zone = 'later'), 0)::uhugeint as later,
+# A period's figures are made of each pupil's sums: corrections that make up for each other change none of them.
+_SUMMED = (
+    "".join(
+        f"""
+    case when count(*) filter (where zone = '{zone}') > 0 then hash({
+            ", ".join(f"sum({count}) filter (where zone = '{zone}')" for count in COUNTS)
+        })::uhugeint else 0::uhugeint end as {zone},"""
+        for zone in ("past", "mid", "later")
+    )
+    + """
     coalesce(sum(possible) filter (where zone <> 'later'), 0) > 0 as counts_told,
     coalesce(sum(possible) filter (where zone = 'later'), 0) > 0 as counts_later
 """
+)
 
 
 def read_logs(connection: duckdb.DuckDBPyConnection, entries: Sequence[tuple[int, Path]]) -> None:
@@ -146,9 +153,8 @@ def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str
                 max(week_start) as of_release
             from week_log group by academic_year
         ),
-        digested as (
-            select r.record_id, w.term, w.week_start, w.possible,
-                hash(w.week_start, w.term, {", ".join(f"w.{count}" for count in COUNTS)})::uhugeint as digest,
+        zoned as (
+            select r.record_id, w.term, w.week_start, {", ".join(f"w.{count}" for count in COUNTS)},
                 case when w.week_start <= l.of_version then 'past' when w.week_start <= l.of_release then 'mid'
                     else 'later' end as zone
             from ({weeks}) as w
@@ -157,11 +163,11 @@ def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str
             left join last_week as l on l.academic_year = w.academic_year
         ),
         printed as (
-            select 'YTD' as period, record_id, {_SUMMED} from digested group by record_id
+            select 'YTD' as period, record_id, {_SUMMED} from zoned group by record_id
             union all
-            select term, record_id, {_SUMMED} from digested group by term, record_id
+            select term, record_id, {_SUMMED} from zoned group by term, record_id
             union all
-            select strftime(week_start, 'W%G-%V'), record_id, {_SUMMED} from digested group by week_start, record_id
+            select strftime(week_start, 'W%G-%V'), record_id, {_SUMMED} from zoned group by week_start, record_id
             union all
             select 'YTD', record_id, hash(result)::uhugeint, 0::uhugeint, 0::uhugeint, true, false
             from record where family <> '{ATTENDANCE}'
