@@ -37,6 +37,8 @@ def test_a_planted_fault_fails_exactly_the_rules_that_name_it(
     scratch: duckdb.DuckDBPyConnection, rules: list[Rule], fault: Fault
 ) -> None:
     touched = set(re.findall(r"\b(?:lake|raw|marts|disclosure|exports_\w+)\.\w+", fault.sql))
+    # In this warehouse nothing waits to be told: what the public tier may be told of is a view of the marts.
+    touched |= {table.replace("marts.", "public_basis.") for table in touched}
     if "alter table" in fault.sql:
         touched.add("information_schema.columns")
     concerned = [rule for rule in rules if any(table in failing_rows_sql(rule) for table in touched)]
