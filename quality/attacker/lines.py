@@ -142,8 +142,10 @@ def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd
         variables = cells.variables_of(everybody.index.to_numpy(np.int64), sessions)
         amounts = everybody.assign(amount=np.where(variables >= 0, known[variables], np.nan))
         table = amounts.pivot_table(index=["level", "unit_code"], columns="period", values="amount", aggfunc="first")
+        # A period of which every amount is hidden is a column that pandas leaves out.
+        table = table.reindex(columns=sorted({*table.columns, *weeks, *terms}))
         for term in terms:
-            complete = table.dropna(subset=[*weeks, term]) if term in table else table.iloc[:0]
+            complete = table.dropna(subset=[*weeks, term])
             if complete.empty:
                 continue
             sums = np.cumsum(complete[weeks].to_numpy(np.float64), axis=1)

@@ -105,7 +105,7 @@ def entries_before(ledger: Ledger, release_id_of: Callable[[str], str]) -> list[
 
 
 def _let_move(connection: duckdb.DuckDBPyConnection, registry: Registry, head: int) -> None:
-    """Fills `moving_part`, the changed parts of records that may be told of."""
+    """Fills `moving_part`, the changed parts of records that may be told of: all, where the registry holds none back."""
     key = ", ".join(RECORD_KEY)
     versions = _versions(connection, head) if head else []
     records.number_records(connection, every=len(versions) > 1)
@@ -113,7 +113,8 @@ def _let_move(connection: duckdb.DuckDBPyConnection, registry: Registry, head: i
     connection.execute(
         f"insert into moving select record_id, pupil_key, part from record_number join changed_part using ({key})"
     )
-    if versions and _count(connection, "select count(*) from moving"):
+    holds_back = bool(registry.data["disclosure"]["ledger"]["holds_back"])
+    if holds_back and versions and _count(connection, "select count(*) from moving"):
 
         def load(version: int) -> None:
             weeks, held = (records.state_sql(log, str(version)) for log in ("week", "record"))

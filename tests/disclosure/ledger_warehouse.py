@@ -80,6 +80,7 @@ class Trust:
 
     lake: Path
     minimum: int
+    holds_back: bool = True
     weeks: int = 0
     pupils: dict[int, str] = field(default_factory=dict)
     connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(config={"threads": 1}))
@@ -156,7 +157,8 @@ class Trust:
 
     @property
     def registry(self) -> Registry:
-        return Registry({"disclosure": {"minimum_pupils": {"public": self.minimum}}})
+        ledger = {"holds_back": self.holds_back}
+        return Registry({"disclosure": {"minimum_pupils": {"public": self.minimum}, "ledger": ledger}})
 
     def _show(self) -> dict[Cell, dict[int, tuple[int, int]]]:
         """Fills the exports as a primary rule alone would; returns who contributed what to each cell shown."""

@@ -70,6 +70,18 @@ def test_a_late_correction_of_one_pupil_waits(trust: Trust) -> None:
     assert third.decision.waiting == 1
 
 
+def test_where_the_registry_holds_nothing_back_a_correction_is_told_and_written_down(trust: Trust) -> None:
+    trust.holds_back = False
+    first = trust.publish("one")
+    trust.correct(0, 0, 2)
+    second = trust.publish("two")
+    assert second.decision.waiting == 0
+    assert second.shown != first.shown
+    assert len(trust.ledger.entries()) == 2
+    trust.holds_back = True
+    assert trust.publish("three").shown == second.shown, "what was told is not taken back"
+
+
 def test_corrections_of_as_many_pupils_as_a_figure_rests_on_are_told_as_a_revision(trust: Trust) -> None:
     first = trust.publish("one")
     girls_of_a = [pupil for pupil in range(20) if pupil % 2 == 0 and pupil // 2 % 2 == 0][:T]
