@@ -105,7 +105,7 @@ def entries_before(ledger: Ledger, release_id_of: Callable[[str], str]) -> list[
 
 
 def _let_move(connection: duckdb.DuckDBPyConnection, registry: Registry, head: int) -> None:
-    """Fills `moving_part`, the changed parts of records that may be told of: all, where the registry holds none back."""
+    """Fills `moving_part`, the changed parts of records that may be told of: all where the registry holds none back."""
     key = ", ".join(RECORD_KEY)
     versions = _versions(connection, head) if head else []
     records.number_records(connection, every=len(versions) > 1)
