@@ -69,7 +69,10 @@ def decide(
     records.find_changed_records(connection)
     _let_move(connection, registry, head)
     connection.execute(NO_LEDGER_SQL)
-    _write_basis(connection)
+    if _holds_back(registry):
+        _write_basis(connection)
+    else:
+        _write_deltas(connection)
     _write_standing(connection, entries)
     _write_publication(connection, entries, release_id, as_of)
     waiting = _count(
@@ -113,8 +116,7 @@ def _let_move(connection: duckdb.DuckDBPyConnection, registry: Registry, head: i
     connection.execute(
         f"insert into moving select record_id, pupil_key, part from record_number join changed_part using ({key})"
     )
-    holds_back = bool(registry.data["disclosure"]["ledger"]["holds_back"])
-    if holds_back and versions and _count(connection, "select count(*) from moving"):
+    if _holds_back(registry) and versions and _count(connection, "select count(*) from moving"):
 
         def load(version: int) -> None:
             weeks, held = (records.state_sql(log, str(version)) for log in ("week", "record"))
@@ -154,11 +156,9 @@ def _versions(connection: duckdb.DuckDBPyConnection, head: int) -> list[int]:
     return [head, *(int(row[0]) for row in older)]
 
 
-def _write_basis(connection: duckdb.DuckDBPyConnection) -> None:
-    """What the public tier counts next, and by which rows that differs from what it counted."""
+def _write_deltas(connection: duckdb.DuckDBPyConnection) -> None:
+    """By which rows what the public tier counts next differs from what it counted."""
     key = ", ".join(RECORD_KEY)
-    mine = "academic_year, school_key, pupil_key"
-    week = ", ".join(records.WEEK_KEY)
     connection.execute(
         f"""
         create or replace table ledger.record_delta as
@@ -172,6 +172,18 @@ def _write_basis(connection: duckdb.DuckDBPyConnection) -> None:
             on m.academic_year = c.academic_year and m.school_key = c.school_key and m.pupil_key = c.pupil_key
             and m.part = case when c.week_start <= t.last_week then 'past' else 'later' end;
         create or replace table ledger.week_delta as from moving_week order by all;
+        """
+    )
+
+
+def _write_basis(connection: duckdb.DuckDBPyConnection) -> None:
+    """What the public tier counts next, in the years of which it does not count all that came."""
+    _write_deltas(connection)
+    key = ", ".join(RECORD_KEY)
+    mine = "academic_year, school_key, pupil_key"
+    week = ", ".join(records.WEEK_KEY)
+    connection.execute(
+        f"""
         insert into ledger.apart_year
         select academic_year from changed_part anti join moving_part using ({key}, part)
         where family = '{ATTENDANCE}'
@@ -296,6 +308,10 @@ def _write_publication(
         """,
         [release_id],
     )
+
+
+def _holds_back(registry: Registry) -> bool:
+    return bool(registry.data["disclosure"]["ledger"]["holds_back"])
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -1,29 +1,23 @@
 {{ config(alias='measure_sum') }}
 -- Attendance of the years of which the public tier does not hold all that came, from the records it holds.
-with term as (
-    select
-        academic_year,
-        term,
-        week_start,
-        school_key,
-        pupil_key,
-        expected,
-        received,
-        possible,
-        attended,
-        authorised,
-        unauthorised,
-        authorised + unauthorised as absent,
-        late
-    from {{ source('ledger', 'basis_week') }}
-),
-
-stay as (
+-- A pupil is or is not persistently absent over a whole period, so the weeks of a period add up before anything is judged.
+with stay as (
     {%- for period in ['term', "'YTD'", iso_week_label('week_start')] %}
     select
+        academic_year,
         {{ period }} as period,
-        term.*
-    from term
+        school_key,
+        pupil_key,
+        sum(expected) as expected,
+        sum(received) as received,
+        sum(possible) as possible,
+        sum(attended) as attended,
+        sum(authorised) as authorised,
+        sum(unauthorised) as unauthorised,
+        sum(authorised) + sum(unauthorised) as absent,
+        sum(late) as late
+    from {{ source('ledger', 'basis_week') }}
+    group by academic_year, school_key, pupil_key{{ {'term': ', term', "'YTD'": ''}.get(period, ', week_start') }}
     {{ "union all" if not loop.last }}
     {%- endfor %}
 ),
