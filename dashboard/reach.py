@@ -62,6 +62,7 @@ _OF_SCHOOLS = {
     "progress_model": _WHOLE,
     "progress_pupil": _WHOLE,
     "progress_school": _WHOLE,
+    "published_statistic": _WHOLE,
 }
 _OF_YEAR_GROUPS = {
     "assessment_result": _OWN_PUPILS,
@@ -73,6 +74,7 @@ _OF_YEAR_GROUPS = {
     "measure": _WHOLE,
     "measure_value": _OWN_YEAR_GROUPS,
     "progress_pupil": _OWN_PUPILS,
+    "published_statistic": _WHOLE,
 }
 # Whose pupils a role reads: on roll at its schools in the release's academic year, in one of its year groups; where it
 # has every year group, every pupil that these schools ever had.

@@ -14,7 +14,9 @@ from orchestration.errors import ChainError
 from orchestration.fingerprint import RunInput
 from orchestration.releases import current_manifest, require_ledger
 from quality.disclosure import write_pattern
-from quality.ledger import Facts, Ledger, LedgerDamagedError, append, decide, read_decision
+from quality.ledger.decision import decide, read_decision
+from quality.ledger.entry import Facts, append
+from quality.ledger.store import Ledger, LedgerDamagedError
 
 PUBLIC = "public"
 # Tables of which the public tier tells what its ledger holds; the rest it tells as the marts have them.

@@ -18,7 +18,7 @@ import duckdb
 import pytest
 
 from ingest.registry import read_registry
-from quality.ledger import NO_LEDGER_SQL
+from quality.ledger.decision import NO_LEDGER_SQL
 from tests.dbt.lake_fixture import Delivery, Lake, Row
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"

@@ -14,7 +14,9 @@ from pathlib import Path
 import duckdb
 
 from ingest.registry import Registry
-from quality.ledger import Decision, Facts, Ledger, append, decide
+from quality.ledger.decision import Decision, decide
+from quality.ledger.entry import Facts, append
+from quality.ledger.store import Ledger
 
 YEAR, FIRST_MONDAY = "2025/26", date(2025, 9, 1)
 MEASURE, RESULT = "attendance_rate", "mean_score"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quality.ledger import Ledger, LedgerDamagedError
+from quality.ledger.store import Ledger, LedgerDamagedError
 from tests.conftest import SOAK
 from tests.disclosure.ledger_warehouse import YEAR, Told, Trust, differing, small_trust
 

@@ -17,7 +17,8 @@ from orchestration.publish import publish
 from orchestration.releases import current_id, current_manifest, require_ledger, verify_ledger
 from orchestration.runner import run_chain
 from orchestration.warehouse import open_warehouse
-from quality.ledger import NO_LEDGER_SQL, Ledger
+from quality.ledger.decision import NO_LEDGER_SQL
+from quality.ledger.store import Ledger
 from tests.orchestration.small_warehouse import GATE, build, inputs_on, settings_for
 
 DAY = date(2026, 7, 31)
