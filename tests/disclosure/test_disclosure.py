@@ -329,7 +329,11 @@ def test_an_empty_warehouse_gives_an_empty_typed_pattern() -> None:
 
 
 def test_one_school_of_one_pupil_hides_all_that_there_is() -> None:
-    rows = [{"n": 1}, {"n": 1, "level": "trust", "unit_code": "T1"}, {"n": 1, "level": "la", "unit_code": "301"}]
+    rows: list[dict[str, object]] = [
+        {"n": 1},
+        {"n": 1, "level": "trust", "unit_code": "T1"},
+        {"n": 1, "level": "la", "unit_code": "301"},
+    ]
     for tier in ("public", "leaders"):
         assert len(decide_pattern(marts_of(rows), REGISTRY, tier)) == len(rows)
 
