@@ -49,7 +49,14 @@ def waiting_sentence(waiting: int, minimum: int) -> str:
 
 def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     """Writes `disclosure.pattern`: of the leaders' tier over the marts, of the public tier over what its ledger
-    holds."""
+    holds.
+
+    Where the ledger holds nothing back both are one, and are decided together: whoever reads both tiers must not find
+    in one what the other hides.
+    """
+    if not _is_anything_held(connection):
+        write_pattern(connection, registry)
+        return
     minimum = registry.data["disclosure"]["minimum_pupils"]
     write_pattern(connection, _only(registry, [tier for tier in minimum if tier != PUBLIC]))
     catalog = str((connection.execute("SELECT current_database()").fetchone() or ("",))[0])
@@ -78,6 +85,15 @@ def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
     finally:
         connection.execute(f'USE "{catalog}"')
         connection.execute(f"DETACH {_BASIS}")
+
+
+def _is_anything_held(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the public tier tells anything but what the marts hold."""
+    query = (
+        "SELECT count(*) FROM (SELECT academic_year FROM ledger.apart_year "
+        "UNION ALL SELECT academic_year FROM ledger.standing)"
+    )
+    return bool((connection.execute(query).fetchone() or (0,))[0])
 
 
 def _only(registry: Registry, tiers: list[str]) -> Registry:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.registry import read_registry
+from orchestration.ledger import write_patterns
 from quality.disclosure import (
     GAP_KEY,
     MEASURE_VALUE_KEY,
@@ -24,6 +25,7 @@ from quality.disclosure import (
     decide_pattern,
     write_pattern,
 )
+from quality.ledger.decision import NO_LEDGER_SQL
 from tests.disclosure.trusts import PROPORTIONS, YEAR, breaches, random_trust, row_key
 
 REGISTRY = read_registry(Path(__file__).parents[2] / "dbt_project" / "registry")
@@ -289,6 +291,16 @@ def test_the_pattern_in_the_warehouse_is_the_decided_one_each_time() -> None:
     keys = {row_key(row, MEASURE_VALUE_KEY) for _, row in marts.measure_value.iterrows()}
     assert {row[2] for row in first if row[1] == "measure_value"} <= keys
     assert PROPORTIONS.keys() <= {row[2].split("|")[4] for row in first if row[1] == "measure_value"}
+
+
+def test_where_nothing_is_held_back_the_chain_decides_both_tiers_together() -> None:
+    connection = warehouse(random_trust(3))
+    connection.execute(NO_LEDGER_SQL)
+    write_pattern(connection, REGISTRY)
+    together = connection.execute("select * from disclosure.pattern order by all").fetchall()
+    write_patterns(connection, REGISTRY)
+    assert connection.execute("select * from disclosure.pattern order by all").fetchall() == together
+    assert {row[0] for row in together} == {"public", "leaders"}
 
 
 def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> None:
