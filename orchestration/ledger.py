@@ -19,8 +19,6 @@ from quality.ledger.entry import Facts, append
 from quality.ledger.store import Ledger, LedgerDamagedError
 
 PUBLIC = "public"
-# Tables of which the public tier tells what its ledger holds; the rest it tells as the marts have them.
-HELD_TABLES = ("measure_value", "gap", "coverage", "progress_school", "progress_model")
 _BASIS = "public_basis_catalog"
 
 
@@ -67,11 +65,14 @@ def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
             connection.execute(f"CREATE SCHEMA {_BASIS}.{schema}")
         tables = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables "
-            "WHERE table_catalog = ? AND table_schema IN ('marts', 'staging')",
+            "WHERE table_catalog = ? AND table_schema IN ('marts', 'staging', 'public_basis')",
             [catalog],
         ).fetchall()
+        told = {name for schema, name in tables if schema == "public_basis"}
         for schema, name in tables:
-            source = "public_basis" if schema == "marts" and name in HELD_TABLES else schema
+            if schema == "public_basis":
+                continue
+            source = "public_basis" if schema == "marts" and name in told else schema
             connection.execute(f'CREATE VIEW {_BASIS}.{schema}."{name}" AS FROM "{catalog}".{source}."{name}"')
         connection.execute(f"USE {_BASIS}")
         write_pattern(connection, _only(registry, [PUBLIC]))

@@ -77,3 +77,31 @@ select
 from {{ api.Relation.create(database=target.database, schema='ledger', identifier='published_' ~ table_name) }} as published
     {%- endif %}
 {%- endmacro %}
+
+{#-
+  What the public tier tells of a table of figures: the mart's rows, but for measures that stand as they were published and, where
+  there is a model of what is `held`, attendance of the years that are counted apart.
+-#}
+{% macro told(table_name, columns, held=none) -%}
+select
+    {%- for column in columns %}
+    mart.{{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+from {{ ref(table_name) }} as mart
+{%- if held %}
+left join {{ source('ledger', 'apart_year') }} as apart
+    on mart.academic_year = apart.academic_year and {{ measure_case('source_model', 'mart.measure_id') }} = 'attendance'
+{%- endif %}
+left join {{ source('ledger', 'standing') }} as standing
+    on mart.academic_year = standing.academic_year and mart.measure_id = standing.measure_id
+where standing.measure_id is null{{ " and apart.academic_year is null" if held }}
+{%- if held %}
+union all
+select
+    {%- for column in columns %}
+    held.{{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+from {{ ref(held) }} as held
+{%- endif %}
+{{ published_rows(table_name, columns) }}
+{%- endmacro %}

@@ -82,3 +82,39 @@
 {%- endmacro %}
 
 {% macro as_of() %}cast('{{ var("as_of") }}' as date){% endmacro %}
+
+{#- Events of pupils, each with its pupil and whether it is the newest that a file gives of `kind` and first day. -#}
+{% macro newest_events(feed, kind, columns) -%}
+with dated as (
+    select
+        event.*,
+        delivery.extracted_at,
+        coalesce(identity.pupil_key, event.pupil_ref) as pupil_key
+    from {{ ref('raw_' ~ feed) }} as event
+    inner join {{ ref('stg_delivery') }} as delivery on event.delivery_id = delivery.delivery_id
+    left join {{ source('lake', 'identity') }} as identity on event.pupil_ref = identity.pupil_ref
+    where event.start_date <= {{ as_of() }} and not delivery.is_held
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by laestab, pupil_key, {{ kind }}, start_date order by extracted_at desc, delivery_id desc, line desc
+        ) as recency
+    from dated
+)
+
+select
+    delivery_id,
+    line,
+    laestab,
+    pupil_key,
+    {{ kind }},
+    start_date,
+    {%- for column in columns %}
+    {{ column }},
+    {%- endfor %}
+    recency = 1 as is_current
+from ranked
+{%- endmacro %}

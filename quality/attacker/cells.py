@@ -11,22 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ingest.registry import Registry
+from quality.suites.marts import FIGURE_KEY
+from quality.suites.marts import GAP_KEY as GAP_FIGURE_KEY
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-VALUE_KEY = [
-    "academic_year",
-    "period",
-    "level",
-    "unit_code",
-    "measure_id",
-    "definition_version",
-    "group_definition",
-    "group_dimension",
-    "group_value",
-]
-GAP_KEY = [*VALUE_KEY, "comparator"]
+VALUE_KEY = list(FIGURE_KEY)
+GAP_KEY = list(GAP_FIGURE_KEY)
 CELL = ["academic_year", "period", "level", "unit_code", "group_definition", "group_dimension", "group_value"]
 TABLE_KEYS = {
     "measure_value": VALUE_KEY,

@@ -19,7 +19,7 @@ from quality.attacker.tables import read_release, read_warehouse
 from quality.results import RuleResult
 from quality.rules import Severity
 
-ALONE, WITH_PARENT = "AT-001", "AT-002"
+ALONE, WITH_PARENT = "DA-001", "DA-002"
 OF_TWO_RELEASES = ("between_releases", "difference")
 # What refuses publication. Both are recorded only: the suppressor is being rewritten and still gives a cell of the demo
 # away, and what two releases tell together is kept from them by no account of what was published.

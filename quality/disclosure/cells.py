@@ -9,19 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ingest.registry import Registry
+from quality.suites.marts import FIGURE_KEY
+from quality.suites.marts import GAP_KEY as GAP_FIGURE_KEY
 
-MEASURE_VALUE_KEY = [
-    "academic_year",
-    "period",
-    "level",
-    "unit_code",
-    "measure_id",
-    "definition_version",
-    "group_definition",
-    "group_dimension",
-    "group_value",
-]
-GAP_KEY = [*MEASURE_VALUE_KEY, "comparator"]
+MEASURE_VALUE_KEY = list(FIGURE_KEY)
+GAP_KEY = list(GAP_FIGURE_KEY)
 PROGRESS_SCHOOL_KEY = ["academic_year", "measure_id", "school_key"]
 PROGRESS_MODEL_KEY = ["academic_year", "measure_id", "method"]
 CELL = ["table_name", "period", "level", "unit_code", "group_definition", "group_dimension", "group_value"]

@@ -22,7 +22,6 @@ _BLOCK_TYPES = {
     "gap": "double",
     "rounds": "bigint",
 }
-FEEDS_OF_FEW_PUPILS = ["suspensions", "interventions"]
 
 
 def write_pattern(connection: duckdb.DuckDBPyConnection, registry: Registry) -> dict[str, int]:
@@ -126,6 +125,6 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
             where {school} in (select {school} from hidden_school) or feed in (select unnest($of_few_pupils::varchar[]))
             order by all
             """,
-            {"tier": tier, "rule": DERIVED, "of_few_pupils": FEEDS_OF_FEW_PUPILS},
+            {"tier": tier, "rule": DERIVED, "of_few_pupils": registry.data["disclosure"]["feeds_of_few_pupils"]},
         )
     connection.execute("drop table hidden_school")

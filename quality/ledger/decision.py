@@ -296,18 +296,6 @@ def _write_publication(
         """,
         [release_id, as_of],
     )
-    # For whoever decides the pattern: to hide or to show anew a row of which nothing changed tells what it said.
-    told = records.state_sql("cell", "(select coalesce(max(sequence), 0) from cell_log)")
-    connection.execute(
-        f"""
-        create or replace table ledger.unchanged_row as
-        select t.table_name, t.row_key, t.status from ({told}) as t
-        semi join (from ledger.publication where published_release <> ?) as p
-            on p.academic_year = t.academic_year and p.period = t.period and p.family = t.family
-        order by all
-        """,
-        [release_id],
-    )
 
 
 def _holds_back(registry: Registry) -> bool:

@@ -47,7 +47,7 @@ def test_the_gate_names_a_cell_and_its_identity_but_not_what_it_comes_to(tmp_pat
     settings = home_with(tmp_path / "home", nothing_beside(NAME))
     results = attack_results(settings, load_registry(settings), tmp_path / "quality")
     failed = [result for result in results if not result.success]
-    assert {result.rule_id for result in failed} == {"AT-001"}
+    assert {result.rule_id for result in failed} == {"DA-001"}
     sentence = failed[0].sentence
     assert "add up" in sentence
     assert "(4" not in sentence

@@ -56,7 +56,7 @@ def test_a_good_warehouse_passes(home: Home, capfd: pytest.CaptureFixture[str]) 
     assert report["outcome"] == "passed"
     # The small warehouse hides by the primary rule alone, and the attack says so without refusing.
     failed = {(result["rule_id"], result["severity"]) for result in report["results"] if not result["success"]}
-    assert failed == {("AT-001", "warning")}
+    assert failed == {("DA-001", "warning")}
     said = capfd.readouterr()
     assert "Passed: " in said.out
     assert said.err == ""
@@ -76,7 +76,7 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
         for result in report["results"]
         if not result["success"]
     }
-    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1), "AT-001": (None, 2)}
+    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1), "DA-001": (None, 2)}
     said = refused.stdout + refused.stderr + json.dumps(report)
     assert [planted for planted in PLANTED if planted in said] == []
     assert "QM-061" in refused.stdout
@@ -85,7 +85,7 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     rows = parquet.read_table(keys).to_pylist()
     # What the attack finds stands in a restricted file of its own.
-    assert {row["rule_id"] for row in rows} == set(failed) - {"AT-001"}
+    assert {row["rule_id"] for row in rows} == set(failed) - {"DA-001"}
     assert stat.S_IMODE((home.settings.quality_dir / "bad" / "breaches.json").stat().st_mode) == 0o600
     [result_key] = [json.loads(row["key"]) for row in rows if row["rule_id"] == "QM-061"]
     assert result_key["pupil_key"] == 3
