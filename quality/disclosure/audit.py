@@ -8,6 +8,7 @@ Management Science 47(7): 1008-1027).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linprog
@@ -23,10 +24,14 @@ _CUTS = 24  # of one connected set at a time: with them, the next pattern differ
 
 @dataclass(frozen=True)
 class Cut:
-    """Where `cell` is hidden, the sum of coefficient over the hidden among `cells` is at least `least`."""
+    """Where `cell` is hidden, the sum of coefficient over the hidden among `cells` is at least `least`.
+
+    company: per entry a cell that must be hidden as well for the entry to count, -1 for none.
+    """
 
     cell: int
     cells: Integers
+    company: Integers
     coefficients: Floats
     least: float
 
@@ -37,6 +42,22 @@ class _Seen:
 
     cuts: dict[bytes, tuple[Cut, ...]]
     moves: list[tuple[Integers, Floats]]
+
+
+@dataclass(frozen=True)
+class Followers:
+    """Per cell the one that must move with it (-1: none), and how far it may move before that."""
+
+    cell: Integers
+    slack: Floats
+
+    @staticmethod
+    def nearest(cells: Integers, followers: Integers, slack: Floats, size: int) -> Followers:
+        """Of each cell's followers the one that must move first."""
+        order = np.lexsort((followers, -slack, cells))
+        cell, free = np.full(size, -1, dtype=np.int64), np.full(size, np.inf)
+        cell[cells[order]], free[cells[order]] = followers[order], slack[order]
+        return Followers(cell, free)
 
 
 @dataclass(frozen=True)
@@ -59,6 +80,23 @@ class System:
     orders: csr_matrix
     slack: Floats
     seen: _Seen = field(default_factory=lambda: _Seen({}, []), init=False, repr=False)
+
+    @cached_property
+    def followers(self) -> tuple[Followers, Followers]:
+        """Who must fall where a cell falls far, and who must rise where it rises: relations of one cell and another.
+
+        Who is counted in the part is counted in the whole: a whole that falls takes its part along, after the slack.
+        """
+        two = np.flatnonzero(np.diff(self.orders.indptr) == 2)
+        ends = self.orders[two]
+        first, second = ends.indices[0::2], ends.indices[1::2]
+        plain = (ends.data[0::2] * ends.data[1::2] == -1.0) & (np.abs(ends.data[0::2]) == 1.0)
+        is_whole = ends.data[0::2] > 0
+        whole, part = np.where(is_whole, first, second)[plain], np.where(is_whole, second, first)[plain]
+        slack = self.slack[two][plain]
+        return Followers.nearest(whole, part, slack, len(self.down)), Followers.nearest(
+            part, whole, slack, len(self.down)
+        )
 
     @property
     def is_needy(self) -> Bools:
@@ -119,6 +157,15 @@ def _connected(system: System, hidden: Integers) -> list[Integers]:
     count, label = connected_components(both.T @ both, directed=False)
     order = np.argsort(label, kind="stable")
     return np.split(hidden[order], np.cumsum(np.bincount(label, minlength=count))[:-1])
+
+
+@dataclass(frozen=True)
+class _Side:
+    """reached: how far a cell moves. entries: cells, company and coefficients of its cut. constant: what orders add."""
+
+    reached: float
+    entries: tuple[Integers, Integers, Floats]
+    constant: float
 
 
 class _Attack:
@@ -206,7 +253,7 @@ class _Attack:
     def _cut(self, i: int) -> Cut | None:
         """The cut of a cell that cannot move as far as it must, by the first of its needs that is not met."""
         need, cell = self.system, int(self.cells[i])
-        sides: dict[float, tuple[float, Floats, float]] = {}
+        sides: dict[float, _Side] = {}
         for needs, signs in ((need.need_up, (1.0,)), (need.need_down, (-1.0,)), (need.need_width, (1.0, -1.0))):
             for sign in signs:
                 reached = sum(self.high[i] if way > 0 else -self.low[i] for way in signs)
@@ -215,17 +262,17 @@ class _Attack:
             reached = sum(self.high[i] if way > 0 else -self.low[i] for way in signs)
             if reached >= needs[cell] - _TOLERANCE:
                 continue
-            coefficients = np.sum([sides[sign][1] for sign in signs], axis=0)
-            constant = sum(sides[sign][2] for sign in signs)
+            entries = [sides[sign].entries for sign in signs]
+            cells, company, coefficients = (np.concatenate(column) for column in zip(*entries, strict=True))
+            constant = sum(sides[sign].constant for sign in signs)
             # Were every row hidden, this is still known, as a total of two schools that have rows is 2 at the least.
             needs[cell] = min(needs[cell], float(coefficients.sum()) + constant)
-            if sum(sides[sign][0] for sign in signs) < needs[cell] - _TOLERANCE:
-                cells = np.flatnonzero(coefficients > 1e-9)
-                return Cut(cell, cells, coefficients[cells], float(needs[cell]) - constant)
+            if sum(sides[sign].reached for sign in signs) < needs[cell] - _TOLERANCE:
+                return Cut(cell, cells, company, coefficients, float(needs[cell]) - constant)
         return None
 
-    def _furthest(self, i: int, sign: float) -> tuple[float, Floats, float]:
-        """How far a cell moves at most; per cell of the system, the most that hiding it may add; what orders add."""
+    def _furthest(self, i: int, sign: float) -> _Side:
+        """How far a cell moves at most, and why no further."""
         objective = np.zeros(len(self.cells))
         objective[i] = -sign
         solved = linprog(
@@ -249,7 +296,28 @@ class _Attack:
             rest -= system.orders[self.order_rows].T @ solved.ineqlin.marginals
             constant = float(-solved.ineqlin.marginals @ self.slack)
         rest[np.abs(rest) < 1e-9] = 0.0
-        return float(-solved.fun), np.where(rest > 0, rest * system.up, -rest * system.down), constant
+        return _Side(float(-solved.fun), self._entries(rest), constant)
+
+    def _entries(self, rest: Floats) -> tuple[Integers, Integers, Floats]:
+        """What hiding each cell may add, by its price: what it can by itself, and what only with its follower.
+
+        Without the second, equal schools by the hundred were tried one after another: a cut asked for the mean score of
+        any school, where only mean score and value added of one and the same school help.
+        """
+        system = self.system
+        falls, rises = system.followers
+        cells = np.flatnonzero(rest)
+        down = rest[cells] < 0
+        far = np.where(down, system.down[cells], system.up[cells])
+        follower = np.where(down, falls.cell[cells], rises.cell[cells])
+        free = np.where(follower >= 0, np.minimum(np.where(down, falls.slack[cells], rises.slack[cells]), far), far)
+        price = np.abs(rest[cells])
+        alone, together = price * free, price * (far - free)
+        column = np.concatenate([cells, cells])
+        company = np.concatenate([np.full(len(cells), -1, dtype=np.int64), follower])
+        amount = np.concatenate([alone, together])
+        counts = amount > 1e-9
+        return column[counts], company[counts], amount[counts]
 
 
 def _require_solved(solved: object, name: str) -> None:

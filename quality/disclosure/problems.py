@@ -18,6 +18,8 @@ from ingest.registry import Registry
 from quality.disclosure.audit import System, bounded
 from quality.disclosure.cells import CELL, PROPORTION, RATIO, WHOLE_YEARS, Marts, minimum_pupils, subset_measures
 from quality.disclosure.lines import (
+    GROUPS,
+    MODEL,
     PERIODS,
     SCHOOLS,
     Bools,
@@ -53,7 +55,7 @@ class Stage:
     over_time: csr_matrix
     orders: csr_matrix
     cost: Floats
-    kept: Bools
+    totals: Bools
 
     @property
     def decisions(self) -> int:
@@ -317,11 +319,11 @@ def _stage(
     at, cell, sign = (np.array(column) for column in zip(*relation, strict=True)) if relation else ([], [], [])
     cost = _costs(cells, n, np.bincount(cell_of_row, minlength=len(cells)).astype(np.float64), registry)
     is_total = np.zeros(len(cells), dtype=bool)
-    is_total[lines.cell[(lines.sign > 0) & np.isin(lines.kind[lines.line], ["groups"])]] = True
+    is_total[lines.cell[(lines.sign > 0) & np.isin(lines.kind[lines.line], [GROUPS, MODEL])]] = True
     count = int(decision.max(initial=-1)) + 1
     hideable = decision >= 0
-    kept = np.zeros(count, dtype=bool)
-    kept[decision[hideable & is_total]] = True
+    of_groups = np.zeros(count, dtype=bool)
+    of_groups[decision[hideable & is_total]] = True
     return Stage(
         name,
         positions,
@@ -334,7 +336,7 @@ def _stage(
         over_time,
         csr_matrix((sign, (at, cell)), shape=(len(orders), len(cells))),
         np.bincount(decision[hideable], cost[hideable], count).astype(np.float64),
-        kept,
+        of_groups,
     )
 
 
@@ -419,4 +421,4 @@ def _problem(stage: Stage, forced: Bools, views: list[View]) -> Problem:
     movable = of_entry >= 0
     alone_matters = np.bincount(stage.lines.line[movable], needy[stage.lines.cell[movable]], stage.lines.count) > 0
     use = movable & alone_matters[stage.lines.line]
-    return Problem(stage.name, stage.cost, forced, stage.kept & ~forced, stage.lines.line[use], of_entry[use], views)
+    return Problem(stage.name, stage.cost, forced, stage.totals, stage.lines.line[use], of_entry[use], views)

@@ -180,6 +180,34 @@ def test_a_school_hidden_in_value_added_is_hidden_in_progress_and_the_model_tota
     assert set(pattern["table_name"]) == {"measure_value", "progress_school"}
 
 
+def test_of_many_equal_schools_one_covers_the_smallest_in_every_measure() -> None:
+    """Who has value added has a mean score, so the other school is the same in both: another covers none."""
+    count = 40
+    numbers = [str(i) for i in range(1, count + 1)]
+    n = [2, *[60] * (count - 1)]
+    schools = pd.DataFrame({"school_key": numbers, "urn": numbers, "trust": None, "la": "301"})
+    rows = [
+        {"unit_code": school, "measure_id": measure, "n": pupils}
+        for measure in ("mean_score_reading", "value_added_reading")
+        for school, pupils in zip(numbers, n, strict=True)
+    ]
+    rows += [
+        {"level": "la", "unit_code": "301", "measure_id": measure, "n": sum(n)}
+        for measure in ("mean_score_reading", "value_added_reading")
+    ]
+    common = {"academic_year": YEAR, "measure_id": "value_added_reading"}
+    progress = pd.DataFrame({**common, "school_key": numbers, "urn": numbers, "n": n})
+    model = pd.DataFrame([{**common, "method": "REML", "n_pupils": sum(n)}])
+    decision = decide(marts_of(rows, schools, progress_school=progress, progress_model=model), REGISTRY, ["leaders"])[
+        "leaders"
+    ]
+    values = decision.pattern.loc[decision.pattern["table_name"].eq("measure_value"), "row_key"].str.split("|")
+    assert len(decision.pattern) == 6
+    assert set(values.str[2]) == {"school"}
+    assert values.str[3].nunique() == 2
+    assert set(decision.blocks["method"]) == {"integer programme"}
+
+
 @cache
 def pattern_of(seed: int) -> pd.DataFrame:
     return decide_pattern(random_trust(seed), REGISTRY, "public")
