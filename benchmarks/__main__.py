@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks import chain
 from benchmarks.measure import CommandFailed, python_module, run, this_machine
-from benchmarks.report import Missing, Row, show, write
+from benchmarks.report import Missing, Row, in_a_line, show, write
 
 RESULTS = Path("build") / "bench"
 
@@ -68,7 +68,7 @@ def main() -> None:
             rows.extend(fit_rows())
         if arguments.only != "fits":
             for row in chain.rows(Path(work), large=arguments.large):
-                console.print(f"{'measured' if isinstance(row, Row) else 'NOT measured'}: {row.what}", highlight=False)
+                console.print(in_a_line(row), highlight=False)
                 rows.append(row)
     show(rows, machine)
     Console().print(f"Written to {write(rows, machine, RESULTS)}", highlight=False)

@@ -46,6 +46,15 @@ class Missing:
     reason: str
 
 
+def in_a_line(row: Row | Missing) -> str:
+    """A row as soon as it is known: a run that is stopped has still told what it measured."""
+    if isinstance(row, Missing):
+        return f"NOT measured: {row.what}: {row.reason}"
+    peak = "" if row.peak_bytes is None else f", {row.peak_bytes / 1e6:,.0f} MB"
+    against = f"{row.yardstick_seconds:,.3f} s of {row.yardstick}"
+    return f"measured: {row.what}: {row.seconds:,.3f} s, {row.ratio:,.3f} of {against} (at most {row.at_most:g}){peak}"
+
+
 def show(rows: list[Row | Missing], machine: Machine) -> None:
     """Prints the table."""
     table = Table(title="Targets, net of an empty run of the same command", title_justify="left")

@@ -19,7 +19,7 @@ from quality.disclosure.lines import Bools, Floats, Integers
 
 _TOLERANCE = 1e-6
 _PROPAGATIONS = 4
-_CUTS = 24  # of one connected set at a time: with them, the next pattern differs anyway
+_CUTS = 60  # of one connected set at a time: with them, the next pattern differs anyway
 
 
 @dataclass(frozen=True)
