@@ -27,7 +27,8 @@ from quality.disclosure.cells import (
 )
 from quality.disclosure.lines import Bools, Floats
 from quality.disclosure.problems import Stage, count_problem, count_stages, share_problem, share_stages
-from quality.disclosure.secondary import Choice, Limits, choose
+from quality.disclosure.secondary import Choice, Limits
+from quality.disclosure.solved import Solved, choose_once
 
 FEW_PUPILS = "DC-001"
 SMALL_NUMERATOR = "DC-002"
@@ -73,8 +74,11 @@ def decide_pattern(marts: Marts, registry: Registry, tier: str, greedy: bool = F
     return decide(marts, registry, [tier], greedy)[tier].pattern
 
 
-def decide(marts: Marts, registry: Registry, tiers: list[str], greedy: bool = False) -> dict[str, Decision]:
-    """What each tier hides, and what that lost. greedy: without the integer programme, for comparison.
+def decide(
+    marts: Marts, registry: Registry, tiers: list[str], greedy: bool = False, solved: Solved | None = None
+) -> dict[str, Decision]:
+    """What each tier hides, and what that lost. greedy: without the integer programme, for comparison. solved: what was
+    decided before, to which what is decided now is added.
 
     What a less strict tier hides is hidden by a stricter one too: else a reader of both could solve one by the other.
     Raises `ValueError` for a tier that the registry lacks, a unit whose schools are not known, totals that contradict
@@ -94,7 +98,7 @@ def decide(marts: Marts, registry: Registry, tiers: list[str], greedy: bool = Fa
     state = State(empty[0], empty[1], empty[2], np.zeros(len(rows), dtype=bool))
     found = {}
     for name in order[: last + 1]:
-        state, blocks = _decide_tier(rows, stages, registry, name, state, greedy)
+        state, blocks = _decide_tier(rows, stages, registry, name, state, greedy, {} if solved is None else solved)
         if name in tiers:
             found[name] = Decision(_pattern(rows, state, marts.gap, registry, name), _blocks(blocks, name))
     return found
@@ -107,6 +111,7 @@ def _decide_tier(
     tier: str,
     before: State,
     greedy: bool,
+    solved: Solved,
 ) -> tuple[State, list[dict[str, object]]]:
     """Adds to what a less strict tier hides what this one must hide besides."""
     limits = Limits(**registry.data["disclosure"]["programme"])
@@ -124,12 +129,12 @@ def _decide_tier(
     blocks: list[dict[str, object]] = []
     for stage in stages[0]:
         forced = state.count_hidden[stage.rows]
-        chosen = choose(count_problem(stage, rows, registry, tier, forced), limits, greedy)
+        chosen = choose_once(count_problem(stage, rows, registry, tier, forced), limits, greedy, solved)
         state.count_hidden[stage.rows] |= stage.to_rows(chosen.hidden)
         _note(state, rows, stage, chosen, tier, blocks)
     for stage in stages[1]:
         forced, unknown = state.rule[stage.rows] != "", state.count_hidden[stage.rows]
-        chosen = choose(share_problem(stage, rows, registry, tier, forced, unknown), limits, greedy)
+        chosen = choose_once(share_problem(stage, rows, registry, tier, forced, unknown), limits, greedy, solved)
         _note(state, rows, stage, chosen, tier, blocks)
     return state, blocks
 

@@ -11,6 +11,7 @@ from ingest.registry import Registry
 from quality.disclosure.cells import read_marts
 from quality.disclosure.loss import write_loss
 from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTERN_COLUMNS, decide
+from quality.disclosure.solved import Remembered, read_solved, write_solved
 
 _LOGGER = logging.getLogger("everypupil")
 _BLOCK_TYPES = {
@@ -30,8 +31,11 @@ def write_pattern(connection: duckdb.DuckDBPyConnection, registry: Registry) -> 
     Raises `ValueError` as `decide` does.
     """
     tiers = list(registry.data["disclosure"]["minimum_pupils"])
-    decided = decide(read_marts(connection), registry, tiers)
+    solved = Remembered(read_solved(connection))
+    decided = decide(read_marts(connection), registry, tiers, solved=solved)
     connection.execute("create schema if not exists disclosure")
+    write_solved(connection, solved.used)
+    _LOGGER.info("disclosure: %d problems stood as they were decided before, %d were solved", *solved.counts)
     _replace(connection, "pattern", PATTERN_COLUMNS, {}, [decided[tier].pattern for tier in tiers])
     _replace(connection, "block", BLOCK_COLUMNS, _BLOCK_TYPES, [decided[tier].blocks for tier in tiers])
     for tier, minimum in registry.data["disclosure"]["minimum_pupils"].items():

@@ -25,6 +25,7 @@ from quality.disclosure import (
     decide_pattern,
     write_pattern,
 )
+from quality.disclosure.secondary import Choice, Limits, Problem, choose
 from quality.ledger.decision import NO_LEDGER_SQL
 from tests.disclosure.trusts import PROPORTIONS, YEAR, breaches, random_trust, row_key
 
@@ -319,6 +320,29 @@ def test_the_pattern_in_the_warehouse_is_the_decided_one_each_time() -> None:
     keys = {row_key(row, MEASURE_VALUE_KEY) for _, row in marts.measure_value.iterrows()}
     assert {row[2] for row in first if row[1] == "measure_value"} <= keys
     assert PROPORTIONS.keys() <= {row[2].split("|")[4] for row in first if row[1] == "measure_value"}
+
+
+def test_what_stands_as_it_was_is_not_solved_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second time, with the figures of one family changed, only what those figures are in is solved."""
+    connection = warehouse(random_trust(3))
+    write_pattern(connection, REGISTRY)
+    first = connection.execute("select * from disclosure.pattern order by all").fetchall()
+    solved = []
+
+    def choose_and_count(problem: Problem, limits: Limits, greedy: bool) -> Choice:
+        solved.append(problem.name)
+        return choose(problem, limits, greedy)
+
+    monkeypatch.setattr("quality.disclosure.solved.choose", choose_and_count)
+    write_pattern(connection, REGISTRY)
+    assert solved == []
+    assert connection.execute("select * from disclosure.pattern order by all").fetchall() == first
+    connection.execute("update marts.measure_value set numerator = 0 where measure_id = 'persistent_absence_rate'")
+    write_pattern(connection, REGISTRY)
+    assert solved
+    assert all("numerators of shares" in name for name in solved)
+    (kept,) = connection.execute("select count(*) from disclosure.solved").fetchone() or (0,)
+    assert kept == len(REGISTRY.data["disclosure"]["minimum_pupils"]) * 2
 
 
 def test_where_nothing_is_held_back_the_chain_decides_both_tiers_together() -> None:
