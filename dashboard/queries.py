@@ -46,6 +46,15 @@ _MODELS = "SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id =
 _COVERAGE = """
 SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, school_key
 """
+_LOSS = """
+SELECT academic_year, table_name, level, max(cells) AS cells, sum(hidden) FILTER (reason = 'any')::BIGINT AS hidden,
+       max(percent_hidden) FILTER (reason = 'any') AS percent_hidden,
+       sum(hidden) FILTER (reason = 'primary')::BIGINT AS hidden_primary,
+       sum(hidden) FILTER (reason = 'secondary')::BIGINT AS hidden_secondary,
+       sum(hidden) FILTER (reason = 'derived')::BIGINT AS hidden_derived,
+       bool_or(is_over_limit) AS is_over_limit
+FROM query_table(?) GROUP BY ALL ORDER BY academic_year DESC, table_name, level
+"""
 _ISSUES = """
 SELECT rule_id, severity, status, count(DISTINCT school_key) AS schools, CAST(sum(n_rows) AS BIGINT) AS n_rows,
        min(first_seen) AS first_seen, max(last_seen) AS last_seen
@@ -177,6 +186,11 @@ def models(release: Release, academic_year: str, measure_id: str) -> pd.DataFram
 
 def coverage(release: Release, academic_year: str) -> pd.DataFrame:
     return release.frame(_COVERAGE, [published(release, "coverage"), academic_year])
+
+
+def loss(release: Release) -> pd.DataFrame:
+    """How many rows the tier does not show, by academic year, table and level, and why."""
+    return release.frame(_LOSS, [published(release, "disclosure_loss")])
 
 
 def issues(release: Release) -> pd.DataFrame:

@@ -72,7 +72,7 @@ UNIT_FIGURES = frozenset(
         "undecomposed",
     ]
 )
-PERCENT_COLUMNS = frozenset({"coverage", "share", "placebo_share"})
+PERCENT_COLUMNS = frozenset({"coverage", "percent_hidden", "share", "placebo_share"})
 
 _LABELS = {
     "academic_year": "Academic year",

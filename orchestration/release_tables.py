@@ -9,7 +9,10 @@ import duckdb
 
 from orchestration.errors import ChainError
 
-PUBLIC_TABLES = ("coverage", "dim_school", "gap", "measure", "measure_value", "progress_model", "progress_school")
+PUBLIC_TABLES = (
+    *("coverage", "dim_school", "disclosure_loss", "gap", "measure", "measure_value", "progress_model"),
+    "progress_school",
+)
 LEADERS_TABLES = (*PUBLIC_TABLES, "data_quality_issue", "delivery")
 TIER_SCHEMAS = {"public": "exports_public", "leaders": "exports_leaders"}
 TIER_TABLES = {"public": PUBLIC_TABLES, "leaders": LEADERS_TABLES}
@@ -27,6 +30,7 @@ GRAIN: dict[str, tuple[str, ...]] = {
     "delivery": ("delivery_id",),
     "dim_pupil_status": ("pupil_key", "valid_from"),
     "dim_school": ("school_key",),
+    "disclosure_loss": ("academic_year", "table_name", "level", "reason"),
     "fct_enrolment": ("enrolment_key",),
     "fct_session": ("enrolment_key", "session_date", "session"),
     "gap": (*_GROUPED, "group_dimension", "group_value", "comparator"),

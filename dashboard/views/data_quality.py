@@ -29,6 +29,7 @@ def render(context: Context) -> None:
         st.header("Findings by rule", anchor=False)
         paragraph("Findings by rule and deliveries are shown to leaders only.")
     _coverage(context)
+    _hidden(context)
 
 
 def _caption(context: Context, measure: str, population: str, period: str) -> Caption:
@@ -198,3 +199,62 @@ def _coverage(context: Context) -> None:
         table=Table(frame, ("school_name", "period", "expected", "received", "share", "status")),
         level=3,
     )
+
+
+def _hidden(context: Context) -> None:
+    """How many figures are not shown, and why. A release from before this was counted has no such table."""
+    if not context.release.has("exports.disclosure_loss"):
+        return
+    frame = context.ask(queries.loss)
+    frame = frame[frame["hidden"] > 0]
+    if frame.empty:
+        st.header("No figure is hidden", anchor=False)
+        paragraph("No figure of this release rests on so few pupils that it must be hidden to protect them.")
+        return
+    over = [str(name) for name in frame.loc[frame["is_over_limit"].astype(bool), "table_name"].unique()]
+    remark = (
+        f" More is hidden than should pass without a decision in: {', '.join(_table_name(name) for name in over)}."
+        if over
+        else ""
+    )
+    frame["table"] = [_table_name(str(name)) for name in frame["table_name"]]
+    frame["level"] = [_LEVELS.get(str(level), str(level)) for level in frame["level"]]
+    hidden, cells = int(frame["hidden"].sum()), int(frame["cells"].sum())
+    figure(
+        key="hidden_figures",
+        title=title_of(f"{hidden:,} of {cells:,} figures are hidden to protect pupils"),
+        takeaway="Few pupils: fewer than the minimum, or one or two who have or have not what is counted. To protect "
+        "others: with it a hidden figure could be worked out from sums. Follows: a gap or count that is made of a "
+        f"hidden figure.{remark}",
+        alt_text="A table of how many figures are hidden, by academic year, table and level, and why.",
+        caption=_caption(context, "figures hidden", "every table in which a figure is hidden", "every academic year"),
+        table=Table(
+            frame,
+            (
+                *("academic_year", "table", "level", "cells", "hidden", "percent_hidden"),
+                *("hidden_primary", "hidden_secondary", "hidden_derived"),
+            ),
+            headings={
+                "table": "Figures of",
+                "cells": "All figures",
+                "hidden": "Hidden",
+                "percent_hidden": "Hidden (%)",
+                "hidden_primary": "Few pupils",
+                "hidden_secondary": "To protect others",
+                "hidden_derived": "Follows",
+            },
+        ),
+    )
+
+
+_TABLES = {
+    "measure_value": "measures",
+    "gap": "gaps",
+    "progress_school": "progress of schools",
+    "progress_model": "models of progress",
+}
+_LEVELS = {"school": "School", "trust": "Trust", "la": "Local authority", "model": "All schools"}
+
+
+def _table_name(name: str) -> str:
+    return _TABLES.get(name, name)

@@ -13,7 +13,6 @@ import duckdb
 from ingest.registry import Registry
 
 TABLES = ("measure_value", "gap", "progress_school", "progress_model")
-OVER_LIMIT, WITHIN_LIMIT = "over_limit", "within_limit"
 _LOGGER = logging.getLogger("everypupil")
 _LEVELS = {"progress_school": "'school'", "progress_model": "'model'"}
 _KEYS = {
@@ -30,8 +29,8 @@ def write_loss(connection: duckdb.DuckDBPyConnection, registry: Registry) -> lis
     """Replaces `disclosure.loss` from `disclosure.pattern` and the marts; returns a sentence per table over the limit.
 
     Columns: tier, academic_year, table_name, level, reason (primary, secondary, derived, and any: all of them), cells,
-    hidden, share (per cent of cells), status (over_limit where reason is any, level is school, tier is public and the
-    share is above the registry's limit).
+    hidden, percent_hidden (of cells), is_over_limit (where reason is any, level is school, tier is public and the
+    percentage is above the registry's limit).
     """
     limit = float(registry.data["disclosure"]["report_school_cells_hidden_above_percent"])
     cells = " union all ".join(
@@ -54,20 +53,19 @@ def write_loss(connection: duckdb.DuckDBPyConnection, registry: Registry) -> lis
                 and hidden.row_key = cell.row_key and reason.reason in ('any', hidden.reason)
             group by all
         )
-        select *, round(100.0 * hidden / cells, 2) as share,
-            case when reason = 'any' and level = 'school' and tier = 'public' and 100.0 * hidden / cells > $limit
-                then '{OVER_LIMIT}' else '{WITHIN_LIMIT}' end as status
+        select *, round(100.0 * hidden / cells, 2) as percent_hidden,
+            reason = 'any' and level = 'school' and tier = 'public' and 100.0 * hidden / cells > $limit as is_over_limit
         from counted order by all
         """,
         {"tiers": list(registry.data["disclosure"]["minimum_pupils"]), "limit": limit},
     )
     over = connection.execute(
-        f"select academic_year, table_name, hidden, cells, share from disclosure.loss where status = '{OVER_LIMIT}'"
+        "select academic_year, table_name, hidden, cells, percent_hidden from disclosure.loss where is_over_limit"
     ).fetchall()
     sentences = [
-        f"The public tier hides {hidden:,} of {cells:,} school-level cells of {table} in {year} ({share:.0f} %), over "
-        f"the {limit:.0f} % that the registry lets pass without a report."
-        for year, table, hidden, cells, share in over
+        f"The public tier hides {hidden:,} of {cells:,} school-level cells of {table} in {year} ({percent:.0f} %), "
+        f"over the {limit:.0f} % that the registry lets pass without a report."
+        for year, table, hidden, cells, percent in over
     ]
     for sentence in sentences:
         _LOGGER.warning(sentence)

@@ -94,6 +94,7 @@ TABLE_KEYS = {
     "progress_school": PROGRESS_SCHOOL_KEY,
     "progress_model": ("academic_year", "measure_id", "method"),
     "coverage": ("academic_year", "period", "feed", "school_key"),
+    "disclosure_loss": ("academic_year", "table_name", "level", "reason"),
     "data_quality_issue": ("issue_id",),
     "delivery": ("delivery_id",),
 }

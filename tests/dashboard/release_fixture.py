@@ -30,7 +30,10 @@ SCHOOLS = [
     ("100006", "Fallow Hill School", "Secondary", 760, 0.18),
 ]
 VAR_SCHOOL, VAR_PUPIL = 0.08, 0.56
-TABLES = ("dim_school", "measure", "measure_value", "gap", "progress_school", "progress_model", "coverage")
+TABLES = (
+    *("dim_school", "measure", "measure_value", "gap", "progress_school", "progress_model", "coverage"),
+    "disclosure_loss",
+)
 TRUST = "T0001"
 
 FLOAT_COLUMNS = {
@@ -62,6 +65,7 @@ FLOAT_COLUMNS = {
     "icc",
     "deviance",
     "share",
+    "percent_hidden",
     "effect_pp",
     "expected",
     "received",
@@ -81,6 +85,8 @@ INTEGER_COLUMNS = {
     "rows_current",
     "rows_superseded",
     "rows_held",
+    "cells",
+    "hidden",
     "definition_version",
     "pupil_key",
     "minimum_n",
@@ -115,8 +121,10 @@ def build_release(
     quality = {"data_quality_issue": issues(), "delivery": deliveries()}
     tables: dict[str, dict[str, Any]] = {"public": {}, "leaders": {}, "pupils": {}}
     for tier, limit in (("public", 10), ("leaders", 6)):
-        for name, rows in (figures | (quality if tier == "leaders" else {})).items():
-            tables[tier][name] = entry_of([write_table(root, f"{tier}/{name}.parquet", _suppress(rows, limit))])
+        of_tier = {name: _suppress(rows, limit) for name, rows in figures.items()}
+        of_tier["disclosure_loss"] = _loss(of_tier)
+        for name, rows in (of_tier | (quality if tier == "leaders" else {})).items():
+            tables[tier][name] = entry_of([write_table(root, f"{tier}/{name}.parquet", rows)])
     by_school: dict[str, list[dict[str, Any]]] = {}
     for urn, _, _, _, _ in schools:
         rows = [
@@ -227,6 +235,29 @@ def _type(column: str, rows: list[dict[str, Any]]) -> pa.DataType:
     if column in INTEGER_COLUMNS:
         return pa.int64()
     return pa.string()
+
+
+def _loss(figures: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """How many rows of each level of `measure_value` and `gap` are hidden; all for few pupils."""
+    found = []
+    for table in ("measure_value", "gap"):
+        for level in sorted({row["level"] for row in figures[table]}):
+            rows = [row for row in figures[table] if row["level"] == level]
+            hidden = sum(row["status"] == "c" for row in rows)
+            found += [
+                {
+                    "academic_year": YEARS[1],
+                    "table_name": table,
+                    "level": level,
+                    "reason": reason,
+                    "cells": len(rows),
+                    "hidden": count,
+                    "percent_hidden": 100.0 * count / len(rows),
+                    "is_over_limit": False,
+                }
+                for reason, count in (("any", hidden), ("primary", hidden), ("secondary", 0), ("derived", 0))
+            ]
+    return found
 
 
 def _suppress(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:

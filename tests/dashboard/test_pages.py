@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,6 +202,19 @@ def test_one_schools_progress_is_worked_out_on_the_page_and_agrees(
 def test_public_pages_name_no_file_and_leaders_pages_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "broken.csv" not in text_of(run_page(settings, "data_quality", monkeypatch, "public"))
     assert "broken.csv" in text_of(run_page(settings, "data_quality", monkeypatch, "leaders"))
+
+
+def test_every_reader_is_told_how_many_figures_are_hidden_and_why(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public, leaders = (text_of(run_page(settings, "data_quality", monkeypatch, tier)) for tier in ("public", "leaders"))
+    counts = []
+    for text in (public, leaders):
+        assert "To protect others" in text
+        found = re.search(r"([\d,]+) of ([\d,]+) figures are hidden to protect pupils", text)
+        assert found is not None
+        counts.append(int(found[1].replace(",", "")))
+    assert counts[0] > counts[1] > 0
 
 
 def test_definitions_come_from_the_release_with_version_boundary_and_source(

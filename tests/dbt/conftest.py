@@ -52,6 +52,9 @@ create or replace table fits.progress_school (
     reliability double, probability_above double);
 create or replace table disclosure.pattern (
     tier varchar, table_name varchar, row_key varchar, status varchar, reason varchar, rule_id varchar);
+create or replace table disclosure.loss (
+    tier varchar, academic_year varchar, table_name varchar, level varchar, reason varchar, cells bigint, hidden bigint,
+    percent_hidden double, is_over_limit boolean);
 """
 
 

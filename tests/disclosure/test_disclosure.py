@@ -468,8 +468,8 @@ def test_a_table_that_loses_too_many_school_cells_is_reported(caplog: pytest.Log
     connection = warehouse(marts_of(groups([2, 3, 40, 90])))
     write_pattern(connection, REGISTRY)
     found = connection.execute(
-        "select cells, hidden, share, status from disclosure.loss "
+        "select cells, hidden, percent_hidden, is_over_limit from disclosure.loss "
         "where tier = 'public' and table_name = 'measure_value' and reason = 'any'"
     ).fetchall()
-    assert found == [(5, 3, 60.0, "over_limit")]
+    assert found == [(5, 3, 60.0, True)]
     assert "hides 3 of 5 school-level cells of measure_value" in caplog.text

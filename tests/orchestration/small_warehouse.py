@@ -29,6 +29,9 @@ def settings_for(home: Path) -> Settings:
     return load_settings(home, threads=1, memory_limit="500MB")
 
 
+_LOSS = "SELECT '2025/26' AS academic_year, 'gap' AS table_name, 'school' AS level, 'any' AS reason, 0 AS hidden"
+
+
 def inputs_on(day: date, code: str = "code") -> RunInput:
     """The inputs of a run on a day."""
     return RunInput((("d1", "p1", "2026-01-01", False),), day, "key", code, "registry")
@@ -48,7 +51,7 @@ def build(connection: duckdb.DuckDBPyConnection, *, mark: str = "/", slices: tup
             columns.append("urn VARCHAR")
         if name in _WITH_SCHOOL_KEY:
             columns.append("school_key VARCHAR")
-        if name not in ("dim_school", "fct_session", "coverage"):
+        if name not in ("dim_school", "fct_session", "coverage", "disclosure_loss"):
             connection.execute(f"CREATE TABLE marts.{name} ({', '.join(columns)}, status VARCHAR)")
     connection.execute(
         "CREATE TABLE marts.dim_school AS SELECT * FROM "
@@ -78,7 +81,8 @@ def build(connection: duckdb.DuckDBPyConnection, *, mark: str = "/", slices: tup
     )
     for schema, names in (("exports_public", PUBLIC_TABLES), ("exports_leaders", LEADERS_TABLES)):
         for name in names:
-            connection.execute(f"CREATE TABLE {schema}.{name} AS SELECT * FROM marts.{name}")
+            source = f"SELECT * FROM marts.{name}" if name != "disclosure_loss" else _LOSS
+            connection.execute(f"CREATE TABLE {schema}.{name} AS {source}")
     add_lake(connection)
 
 

@@ -65,6 +65,7 @@ def test_a_release_is_laid_out_by_tier_and_school(settings: Settings, warehouse:
     assert sorted(path.name for path in (root / "public").iterdir()) == [
         "coverage.parquet",
         "dim_school.parquet",
+        "disclosure_loss.parquet",
         "gap.parquet",
         "measure.parquet",
         "measure_value.parquet",

@@ -437,16 +437,18 @@ def _exports(tier: str) -> list[Fault]:
         "progress_school": "dfe_band",
         "progress_model": "coefficients",
         "coverage": "feed",
+        "disclosure_loss": "level",
         "data_quality_issue": "rule_id",
         "delivery": "file_name",
     }
     for position, (table, column) in enumerate(texts.items()):
-        if tier == "leaders" or position < 7:
+        if tier == "leaders" or position < 8:
             where = {
                 "measure_value": SCHOOL_ALL,
                 "measure": "where measure_id = 'attendance_rate'",
                 "gap": "where level = 'trust'",
                 "progress_model": "",
+                "disclosure_loss": "",
                 "data_quality_issue": "",
                 "delivery": "where feed = 'pupils'",
             }.get(table, one)

@@ -263,6 +263,10 @@ def _write_exports(connection: duckdb.DuckDBPyConnection, tier: str, n_tables: i
     )
     for table in tables[:n_tables]:
         connection.execute(f"create table exports_{tier}.{table} as from marts.{table}")
+    connection.execute(
+        f"create table exports_{tier}.disclosure_loss as select '2025/26' as academic_year, 'gap' as table_name, "
+        "'school' as level, 'any' as reason, 2 as cells, 0 as hidden, 0.0 as percent_hidden, false as is_over_limit"
+    )
     for table, figures in HIDDEN_FIGURES.items():
         blanks = ", ".join(f"{figure} = null" for figure in figures)
         connection.execute(
