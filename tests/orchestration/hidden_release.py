@@ -57,6 +57,10 @@ def publish_hidden(home: Path) -> tuple[Settings, list[float | int]]:
             "CREATE TABLE disclosure.pattern (tier VARCHAR, table_name VARCHAR, row_key VARCHAR, status VARCHAR, "
             "reason VARCHAR, rule_id VARCHAR)"
         )
+        connection.execute(
+            "CREATE TABLE disclosure.loss (tier VARCHAR, academic_year VARCHAR, table_name VARCHAR, level VARCHAR, "
+            "reason VARCHAR, cells BIGINT, hidden BIGINT, percent_hidden DOUBLE, is_over_limit BOOLEAN)"
+        )
         connection.executemany("INSERT INTO disclosure.pattern VALUES (?, ?, ?, 'c', 'primary', 'DC-001')", pattern)
         add_lake(connection)
     _run_exports(settings)
