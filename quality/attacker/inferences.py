@@ -120,11 +120,14 @@ def _lists_of_hidden_schools(tables: Mapping[str, pd.DataFrame], tier: str, limi
         for school in frame.to_dict("records")
         if "laestab" in school
     }
-    hidden: dict[str, set[str]] = {}
+    frames = []
     for _, values in tables_of(tables, "measure_value"):
         rows = values[values["level"].eq("school") & values["group_dimension"].eq("all")]
-        counts = rows.assign(shown=np.isfinite(numbers(rows, "n")))
-        shown = counts.groupby(["academic_year", "period", "unit_code"])["shown"].any()
+        frames.append(rows.assign(shown=np.isfinite(numbers(rows, "n"))))
+    hidden: dict[str, set[str]] = {}
+    if frames:
+        # Who reads leaders' tables reads the public's too: what either shows is no secret.
+        shown = pd.concat(frames).groupby(["academic_year", "period", "unit_code"])["shown"].any()
         for year, _, unit in shown[~shown].index:
             hidden.setdefault(laestab.get(str(unit), str(unit)), set()).add(str(year))
     found = []

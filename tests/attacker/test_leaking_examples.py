@@ -61,3 +61,17 @@ def test_an_empty_group_covers_nothing() -> None:
     found = attacked(published(marts, hide(marts, ["0"])))
     assert {(breach.kind, breach.low) for breach in found} == {("exact", 3), ("shown", 3)}
     assert attacked(published(marts, suppressed(marts))) == []
+
+
+def test_a_list_of_pupils_tells_of_a_school_only_where_no_table_shows_its_number() -> None:
+    """Who reads leaders' tables reads the public's too: what leaders are shown is no secret because the public's is."""
+    marts = one_school([8])
+    hidden, shown = published(marts, hide(marts, ["0", "all"])), published(marts, {})
+    lists = pd.DataFrame([{"delivery_id": "d1", "feed": "pupils", "laestab": "1", "rows_accepted": 8}])
+    of_both = {f"{folder}/{name}": frame for folder in ("public", "leaders") for name, frame in shown.items()}
+    of_both |= {"public/measure_value": hidden["measure_value"], "leaders/delivery": lists}
+    assert attacked(of_both, "leaders") == []
+    found = attacked(of_both | {"leaders/measure_value": hidden["measure_value"]}, "leaders")
+    assert [(breach.table, breach.row_key) for breach in found if breach.quantity == "rows_accepted"] == [
+        ("leaders/delivery", "d1")
+    ]
