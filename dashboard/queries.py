@@ -56,7 +56,8 @@ SELECT academic_year, table_name, level, max(cells) AS cells, sum(hidden) FILTER
 FROM query_table(?) GROUP BY ALL ORDER BY academic_year DESC, table_name, level
 """
 _ISSUES = """
-SELECT rule_id, severity, status, count(DISTINCT school_key) AS schools, CAST(sum(n_rows) AS BIGINT) AS n_rows,
+SELECT rule_id, any_value(sentence) AS rule, severity, status, count(DISTINCT school_key) AS schools,
+       CAST(sum(n_rows) AS BIGINT) AS n_rows,
        min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM query_table(?) GROUP BY rule_id, severity, status ORDER BY severity DESC, rule_id, status
 """

@@ -10,7 +10,6 @@ from dashboard.components.figure import Caption, Table, figure, paragraph, title
 from dashboard.components.filters import choose
 from dashboard.context import SOURCE, Context
 from dashboard.views.attendance import with_schools
-from ingest.contracts import LAKE_FEEDS, load_contract
 
 
 def render(context: Context) -> None:
@@ -121,8 +120,6 @@ def _issues(context: Context) -> None:
         return
     total = int(frame["n_rows"].sum())
     frame = frame.rename(columns={"status": "state"})
-    sentences = _sentences()
-    frame["rule"] = [sentences.get(str(rule), wording.STATUS_WORDS["x"]) for rule in frame["rule_id"]]
     n_rules = int(frame["rule_id"].nunique())
     for column in ("first_seen", "last_seen"):
         frame[column] = [_day(value) for value in frame[column]]
@@ -140,11 +137,6 @@ def _issues(context: Context) -> None:
             headings={"rule_id": "Rule", "rule": "What it found"},
         ),
     )
-
-
-def _sentences() -> dict[str, str]:
-    """The sentence of every row rule, from the contracts."""
-    return {rule.rule_id: rule.sentence for feed in LAKE_FEEDS for rule in load_contract(feed).rules.values()}
 
 
 def _deliveries(context: Context) -> None:

@@ -546,6 +546,7 @@ def issues() -> list[dict[str, Any]]:
         {
             "issue_id": "i1",
             "rule_id": "SM-003",
+            "sentence": "What rule SM-003 found.",
             "school_key": "100004",
             "severity": "refuse",
             "status": "open",
@@ -557,6 +558,7 @@ def issues() -> list[dict[str, Any]]:
         {
             "issue_id": "i2",
             "rule_id": "PU-001",
+            "sentence": "What rule PU-001 found.",
             "school_key": "100002",
             "severity": "flag",
             "status": "open",

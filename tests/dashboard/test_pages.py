@@ -201,7 +201,9 @@ def test_one_schools_progress_is_worked_out_on_the_page_and_agrees(
 
 def test_public_pages_name_no_file_and_leaders_pages_do(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "broken.csv" not in text_of(run_page(settings, "data_quality", monkeypatch, "public"))
-    assert "broken.csv" in text_of(run_page(settings, "data_quality", monkeypatch, "leaders"))
+    leaders = text_of(run_page(settings, "data_quality", monkeypatch, "leaders"))
+    assert "broken.csv" in leaders
+    assert "What rule SM-003 found." in leaders
 
 
 def test_every_reader_is_told_how_many_figures_are_hidden_and_why(
