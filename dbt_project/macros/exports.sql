@@ -66,6 +66,21 @@
     {%- endif %}
 {%- endmacro %}
 
+{#- How many rows of each table a tier does not show. -#}
+{% macro hidden_counted(tier) -%}
+select
+    academic_year,
+    table_name,
+    level,
+    reason,
+    cells,
+    hidden,
+    percent_hidden,
+    is_over_limit
+from {{ source('disclosure', 'loss') }}
+where tier = '{{ tier }}'
+{%- endmacro %}
+
 {#- Rows as they were published, of what the ledger lets stand; nothing where nothing stands. -#}
 {% macro published_rows(table_name, columns) -%}
     {%- if execute and adapter.get_relation(target.database, 'ledger', 'published_' ~ table_name) is not none %}

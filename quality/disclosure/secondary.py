@@ -304,7 +304,9 @@ class _Master:
             kept = np.zeros(len(members), dtype=bool)
             if len(members) > keeping or self.hard[members[members < len(hidden)]].any():
                 kept = self._hidden(members, standing)
-            key = b"".join(rule.among.tobytes() + rule.coefficients.tobytes() for rule in rules) + kept.tobytes()
+            whens = np.array([rule.when for rule in rules], dtype=np.int64)
+            key = b"".join(rule.among.tobytes() + rule.coefficients.tobytes() for rule in rules)
+            key += whens.tobytes() + kept.tobytes()
             if key not in self.solved:
                 self.solved[key] = self._solve_block(members, rules, kept)
             inside, method, bound = self.solved[key]

@@ -10,16 +10,16 @@ import hashlib
 import json
 from collections.abc import MutableMapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import scipy
 
+from quality.disclosure import audit, secondary
 from quality.disclosure.secondary import Block, Choice, Limits, Problem, choose
 
-# Raised by hand with every change of `secondary` or `audit` that may change a choice.
-METHOD = 1
 Solved = MutableMapping[str, Choice]
 
 
@@ -53,8 +53,10 @@ def choose_once(problem: Problem, limits: Limits, greedy: bool, solved: Solved) 
 def problem_key(problem: Problem, limits: Limits, greedy: bool) -> str:
     """The hash of everything that a choice depends on."""
     digest = hashlib.sha256()
-    settings = {"limits": asdict(limits), "greedy": greedy, "method": METHOD, "scipy": scipy.__version__}
+    settings = {"limits": asdict(limits), "greedy": greedy, "scipy": scipy.__version__}
     digest.update(json.dumps([problem.name, settings], sort_keys=True).encode())
+    for module in (secondary, audit):
+        digest.update(Path(str(module.__file__)).read_bytes())
     arrays = [problem.cost, problem.forced, problem.totals, problem.line, problem.in_line]
     for view in problem.views:
         system = view.system
