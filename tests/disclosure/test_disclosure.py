@@ -182,31 +182,39 @@ def test_a_school_hidden_in_value_added_is_hidden_in_progress_and_the_model_tota
 
 
 def test_of_many_equal_schools_one_covers_the_smallest_in_every_measure() -> None:
-    """Who has value added has a mean score, so the other school is the same in both: another covers none."""
-    count = 40
-    numbers = [str(i) for i in range(1, count + 1)]
-    n = [2, *[60] * (count - 1)]
+    """Who has value added has a mean score, so the other school is the same in both: another covers none.
+
+    Schools of girls, of boys and of both, as in London, where one of two pupils made nearly all 65 be hidden.
+    """
+    sexes = [{"F": 2}, *[({"F": 30, "M": 30}, {"F": 60}, {"M": 60})[i % 3] for i in range(64)]]
+    numbers = [str(i + 1) for i in range(len(sexes))]
+    n = [sum(by_sex.values()) for by_sex in sexes]
+    units = [("school", number, by_sex) for number, by_sex in zip(numbers, sexes, strict=True)]
+    units.append(("la", "301", {sex: sum(by_sex.get(sex, 0) for by_sex in sexes) for sex in "FM"}))
+    rows: list[dict[str, object]] = []
+    for measure in ("mean_score_reading", "value_added_reading"):
+        for level, unit, by_sex in units:
+            of_unit = {"level": level, "unit_code": unit, "measure_id": measure}
+            rows.append({**of_unit, "n": sum(by_sex.values())})
+            in_group = {**of_unit, "group_definition": "sex@census", "group_dimension": "sex"}
+            rows += [{**in_group, "group_value": sex, "n": count} for sex, count in by_sex.items()]
     schools = pd.DataFrame({"school_key": numbers, "urn": numbers, "trust": None, "la": "301"})
-    rows = [
-        {"unit_code": school, "measure_id": measure, "n": pupils}
-        for measure in ("mean_score_reading", "value_added_reading")
-        for school, pupils in zip(numbers, n, strict=True)
-    ]
-    rows += [
-        {"level": "la", "unit_code": "301", "measure_id": measure, "n": sum(n)}
-        for measure in ("mean_score_reading", "value_added_reading")
-    ]
-    common = {"academic_year": YEAR, "measure_id": "value_added_reading"}
-    progress = pd.DataFrame({**common, "school_key": numbers, "urn": numbers, "n": n})
-    model = pd.DataFrame([{**common, "method": "REML", "n_pupils": sum(n)}])
-    decision = decide(marts_of(rows, schools, progress_school=progress, progress_model=model), REGISTRY, ["leaders"])[
-        "leaders"
-    ]
+    fitted = {"academic_year": YEAR, "measure_id": "value_added_reading"}
+    marts = marts_of(
+        rows,
+        schools,
+        progress_school=pd.DataFrame({**fitted, "school_key": numbers, "urn": numbers, "n": n}),
+        progress_model=pd.DataFrame([{**fitted, "method": "REML", "n_pupils": sum(n)}]),
+    )
+    decision = decide(marts, REGISTRY, ["leaders"])["leaders"]
     values = decision.pattern.loc[decision.pattern["table_name"].eq("measure_value"), "row_key"].str.split("|")
-    assert len(decision.pattern) == 6
+    # Of two schools: everybody and girls in both measures, and both rows of progress.
+    assert len(decision.pattern) == 10
     assert set(values.str[2]) == {"school"}
     assert values.str[3].nunique() == 2
     assert set(decision.blocks["method"]) == {"integer programme"}
+    # School after school, a round for each, is what this must not be.
+    assert decision.blocks["rounds"].max() < 6
 
 
 @cache
