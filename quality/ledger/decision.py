@@ -117,6 +117,7 @@ def _let_move(connection: duckdb.DuckDBPyConnection, registry: Registry, head: i
         f"insert into moving select record_id, pupil_key, part from record_number join changed_part using ({key})"
     )
     if _holds_back(registry) and versions and _count(connection, "select count(*) from moving"):
+        records.list_cells_of_groups(connection)
 
         def load(version: int) -> None:
             weeks, held = (records.state_sql(log, str(version)) for log in ("week", "record"))

@@ -200,9 +200,8 @@ def find_changed_records(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def number_records(connection: duckdb.DuckDBPyConnection, *, every: bool) -> None:
-    """Fills `record_number` and `group_cells`, the cells that a school's groups enter.
+    """Fills `record_number`.
 
-    A cell is `year|family|level|unit|dimension|value`; a school's records enter it, its trust and its authority.
     Parameters: `every`, whether all records of the changed years are numbered; the changed ones do where nothing is
     compared but the last release, from which the others do not differ.
     """
@@ -212,7 +211,20 @@ def number_records(connection: duckdb.DuckDBPyConnection, *, every: bool) -> Non
         f"""
         create or replace temp table record_number as
         select {key}, row_number() over (order by {key}) as record_id
-        from ({records if every else "from changed_record"}) semi join changed_year using (academic_year, family);
+        from ({records if every else "from changed_record"}) semi join changed_year using (academic_year, family)
+        """
+    )
+
+
+def list_cells_of_groups(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fills `group_cells`, the cells that a school's groups enter, of the records that have a number.
+
+    A cell is `year|family|level|unit|dimension|value`; a school's records enter it, its trust and its authority. It is
+    asked for only where something may wait: of 60,000 pupils the lists take gigabytes.
+    """
+    key = ", ".join(RECORD_KEY)
+    connection.execute(
+        f"""
         create or replace temp table group_cells as
         with grouped as (
             select distinct academic_year, family, school_key, groups
