@@ -296,7 +296,8 @@ def _add_model(system: System, cells: Cells, tables: Mapping[str, pd.DataFrame])
     of_schools = cells.values[cells.values["row_key"].isin(_progress_keys(tables))]
     for name, models in tables_of(tables, "progress_model"):
         for model, pupils in zip(models.to_dict("records"), numbers(models, "n_pupils"), strict=True):
-            if np.isfinite(pupils):
+            # A model that could not be fitted tells how many it was tried on; no school counts them.
+            if np.isfinite(pupils) and model["status"] == "ok":
                 rows = of_schools[
                     of_schools["academic_year"].eq(str(model["academic_year"]))
                     & of_schools["measure_id"].eq(str(model["measure_id"]))

@@ -7,7 +7,7 @@ with population as (
         school_key,
         count(*) as n_expected,
         {{ sum_if('in_measure') }} as n_measured
-    from {{ ref('int_progress_input') }}
+    from {{ ref('progress_pupil') }}
     group by academic_year, measure_id, school_key
 ),
 
