@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
+
+import pandas as pd
 
 from dashboard import wording
 
@@ -52,6 +55,46 @@ def against(low: Any, high: Any, reference: float) -> str:
 def shown(row: Mapping[Any, Any], column: str = "value") -> bool:
     """Whether a row's figure may be shown."""
     return wording.status_of(column, row.get(column), row.get("status")) is None
+
+
+@dataclass(frozen=True)
+class SameSchools:
+    """Two years on the same schools: how many have a shown figure in both and in either, and what they come to."""
+
+    in_both: int
+    now: int
+    before: int
+    value_now: float
+    value_before: float
+
+
+def same_schools(now: pd.DataFrame, before: pd.DataFrame, unit: str) -> SameSchools | None:
+    """The schools that have figures in both years, added up; None where the years have the same schools anyway.
+
+    Parameters: `now`, `before`: rows of `measure_value` of schools, one measure and period, of one year each.
+    A school without pupils in a year is not there; one whose figure is hidden is there, but cannot be added up.
+    """
+    there = [frame[(frame["n"] > 0) | frame["status"].eq("c")] for frame in (now, before)]
+    if set(there[0]["unit_code"]) == set(there[1]["unit_code"]):
+        return None
+    counted = [frame[frame["numerator"].notna() & frame["denominator"].gt(0)] for frame in there]
+    both = set(counted[0]["unit_code"]) & set(counted[1]["unit_code"])
+    if not both:
+        return None
+    sums = [frame.loc[frame["unit_code"].isin(both), ["numerator", "denominator"]].sum() for frame in counted]
+    value_now, value_before = (
+        (100 if unit == "percent" else 1) * float(of["numerator"]) / float(of["denominator"]) for of in sums
+    )
+    return SameSchools(len(both), len(there[0]), len(there[1]), value_now, value_before)
+
+
+def same_schools_sentence(same: SameSchools, year: str, year_before: str, unit: str) -> str:
+    """What the comparison of two years is on the schools that both have."""
+    schools = "1 school has" if same.in_both == 1 else f"{same.in_both} schools have"
+    return (
+        f"The years do not have the same schools ({same.now} in {year}, {same.before} in {year_before}). {schools} "
+        f"figures in both; there it was {with_unit(same.value_before, unit)} and is {with_unit(same.value_now, unit)}."
+    )
 
 
 def gap_reading(row: Mapping[Any, Any]) -> str:

@@ -114,6 +114,9 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str, place: s
                 "below": f"This is below {earlier}.",
             }
             takeaway += f" {words.get(reading, '')}"
+            same = _same_schools(context, first, before, level)
+            if same is not None:
+                takeaway += f" {readings.same_schools_sentence(same, year, str(before['academic_year']), unit)}"
             title = (
                 title_of(
                     f"{name} {first['figure']}, {reading} "
@@ -140,6 +143,19 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str, place: s
             {"figure": "Figure", "interval": "95% interval", "coverage": "Coverage (%)"},
         ),
     )
+
+
+def _same_schools(
+    context: Context, now: Mapping[Any, Any], before: Mapping[Any, Any], level: str
+) -> readings.SameSchools | None:
+    """Both years on the schools of the unit that have figures in both, from what is published of each school."""
+    schools = context.ask(queries.schools)
+    of_unit = schools["la_code"].eq(now["unit_code"]) if level == "la" else schools["trust_name"].notna()
+    measure_id = str(now["measure_id"])
+    history = context.ask(queries.values_over_years, measure_id, "school", str(now["period"]))
+    history = history[history["unit_code"].isin(set(schools.loc[of_unit, "urn"]))]
+    years = [history[history["academic_year"].eq(row["academic_year"])] for row in (now, before)]
+    return readings.same_schools(years[0], years[1], str(context.definition(measure_id)["unit"]))
 
 
 def _year_before(context: Context, row: Mapping[Any, Any], level: str) -> dict[str, Any] | None:

@@ -21,9 +21,9 @@ from quality.rules import Severity
 
 ALONE, WITH_PARENT = "DA-001", "DA-002"
 OF_TWO_RELEASES = ("between_releases", "difference")
-# What refuses publication. Both are recorded only: the suppressor is being rewritten and still gives a cell of the demo
-# away, and what two releases tell together is kept from them by no account of what was published.
-SEVERITIES: dict[str, Severity] = {ALONE: "warning", WITH_PARENT: "warning"}
+# What a release gives away by itself refuses it. What it tells together with the one before is recorded: a joiner moves
+# every sum of a week, and the registry's `holds_back` decides whether the public waits for more (decision 15).
+SEVERITIES: dict[str, Severity] = {ALONE: "critical", WITH_PARENT: "warning"}
 _SENTENCES = {
     ALONE: "No hidden count can be worked out from what the tier reads.",
     WITH_PARENT: "No hidden count can be worked out from this release and the one before it.",

@@ -8,7 +8,6 @@ Management Science 47(7): 1008-1027).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linprog
@@ -19,19 +18,17 @@ from quality.disclosure.lines import Bools, Floats, Integers
 
 _TOLERANCE = 1e-6
 _PROPAGATIONS = 4
+_SHORT = 1e-4  # the price of moving what is hidden anyway: of moves that cost the same the shortest
+_NO_SOLUTION = 2
 _CUTS = 60  # of one connected set at a time: with them, the next pattern differs anyway
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where `cell` is hidden, the sum of coefficient over the hidden among `cells` is at least `least`.
-
-    company: per entry a cell that must be hidden as well for the entry to count, -1 for none.
-    """
+    """Where `cell` is hidden, the sum of coefficient over the hidden among `cells` is at least `least`."""
 
     cell: int
     cells: Integers
-    company: Integers
     coefficients: Floats
     least: float
 
@@ -42,22 +39,6 @@ class _Seen:
 
     cuts: dict[bytes, tuple[Cut, ...]]
     moves: list[tuple[Integers, Floats]]
-
-
-@dataclass(frozen=True)
-class Followers:
-    """Per cell the one that must move with it (-1: none), and how far it may move before that."""
-
-    cell: Integers
-    slack: Floats
-
-    @staticmethod
-    def nearest(cells: Integers, followers: Integers, slack: Floats, size: int) -> Followers:
-        """Of each cell's followers the one that must move first."""
-        order = np.lexsort((followers, -slack, cells))
-        cell, free = np.full(size, -1, dtype=np.int64), np.full(size, np.inf)
-        cell[cells[order]], free[cells[order]] = followers[order], slack[order]
-        return Followers(cell, free)
 
 
 @dataclass(frozen=True)
@@ -80,23 +61,6 @@ class System:
     orders: csr_matrix
     slack: Floats
     seen: _Seen = field(default_factory=lambda: _Seen({}, []), init=False, repr=False)
-
-    @cached_property
-    def followers(self) -> tuple[Followers, Followers]:
-        """Who must fall where a cell falls far, and who must rise where it rises: relations of one cell and another.
-
-        Who is counted in the part is counted in the whole: a whole that falls takes its part along, after the slack.
-        """
-        two = np.flatnonzero(np.diff(self.orders.indptr) == 2)
-        ends = self.orders[two]
-        first, second = ends.indices[0::2], ends.indices[1::2]
-        plain = (ends.data[0::2] * ends.data[1::2] == -1.0) & (np.abs(ends.data[0::2]) == 1.0)
-        is_whole = ends.data[0::2] > 0
-        whole, part = np.where(is_whole, first, second)[plain], np.where(is_whole, second, first)[plain]
-        slack = self.slack[two][plain]
-        return Followers.nearest(whole, part, slack, len(self.down)), Followers.nearest(
-            part, whole, slack, len(self.down)
-        )
 
     @property
     def is_needy(self) -> Bools:
@@ -148,6 +112,47 @@ def bounded(system: System) -> System:
     )
 
 
+def cheapest_move(system: System, cell: int, amount: float, price: Floats, allowed: Bools) -> tuple[Integers, float]:
+    """The cells that move in the cheapest move that takes a cell by `amount` (below 0: down), and what it costs.
+
+    price: per cell, of moving by one; 0 of what is hidden. allowed: which cells may move at all. No cells and an
+    infinite price where there is no such move.
+    """
+    cells = np.flatnonzero(allowed)
+    place = int(np.searchsorted(cells, cell))
+    sums, orders = system.sums[:, cells], system.orders[:, cells]
+    sums, orders = sums[np.diff(sums.indptr) > 0], orders
+    bounding = np.diff(orders.indptr) > 0
+    orders, slack = orders[bounding], system.slack[bounding]
+    down, up = system.down[cells].copy(), system.up[cells].copy()
+    # Up and down are variables of their own, so that the price is of how far a cell moves, not of where to.
+    fixed_up, fixed_down = max(amount, 0.0), max(-amount, 0.0)
+    low = np.zeros((2, len(cells)))
+    high = np.vstack([up, down])
+    low[:, place] = high[:, place] = fixed_up, fixed_down
+    solved = linprog(
+        np.concatenate([price[cells], price[cells]]) + _SHORT,
+        A_eq=hstack([sums, -sums]).tocsr() if sums.shape[0] else None,
+        b_eq=np.zeros(sums.shape[0]) if sums.shape[0] else None,
+        A_ub=hstack([-orders, orders]).tocsr() if orders.shape[0] else None,
+        b_ub=slack if orders.shape[0] else None,
+        bounds=np.column_stack([low.ravel(), high.ravel()]),
+        method="highs",
+    )
+    if solved.status == _NO_SOLUTION:
+        return np.zeros(0, dtype=np.int64), np.inf
+    _require_solved(solved, system.name)
+    move = solved.x[: len(cells)] - solved.x[len(cells) :]
+    moved = cells[np.abs(move) > _TOLERANCE]
+    return moved, float(price[cells] @ np.abs(move))
+
+
+def untouched(system: System) -> System:
+    """A copy with needs of its own: an audit lowers those of its system that nothing could meet."""
+    needs = {name: getattr(system, name).copy() for name in ("need_down", "need_up", "need_width")}
+    return replace(system, **needs)
+
+
 def _connected(system: System, hidden: Integers) -> list[Integers]:
     """The hidden cells, apart where no relation ties them."""
     if not len(hidden):
@@ -161,10 +166,11 @@ def _connected(system: System, hidden: Integers) -> list[Integers]:
 
 @dataclass(frozen=True)
 class _Side:
-    """reached: how far a cell moves. entries: cells, company and coefficients of its cut. constant: what orders add."""
+    """reached: how far a cell moves. cells, coefficients: of its cut. constant: what orders add."""
 
     reached: float
-    entries: tuple[Integers, Integers, Floats]
+    cells: Integers
+    coefficients: Floats
     constant: float
 
 
@@ -262,13 +268,13 @@ class _Attack:
             reached = sum(self.high[i] if way > 0 else -self.low[i] for way in signs)
             if reached >= needs[cell] - _TOLERANCE:
                 continue
-            entries = [sides[sign].entries for sign in signs]
-            cells, company, coefficients = (np.concatenate(column) for column in zip(*entries, strict=True))
+            cells = np.concatenate([sides[sign].cells for sign in signs])
+            coefficients = np.concatenate([sides[sign].coefficients for sign in signs])
             constant = sum(sides[sign].constant for sign in signs)
             # Were every row hidden, this is still known, as a total of two schools that have rows is 2 at the least.
             needs[cell] = min(needs[cell], float(coefficients.sum()) + constant)
             if sum(sides[sign].reached for sign in signs) < needs[cell] - _TOLERANCE:
-                return Cut(cell, cells, company, coefficients, float(needs[cell]) - constant)
+                return Cut(cell, cells, coefficients, float(needs[cell]) - constant)
         return None
 
     def _furthest(self, i: int, sign: float) -> _Side:
@@ -295,29 +301,10 @@ class _Attack:
         if len(self.order_rows):
             rest -= system.orders[self.order_rows].T @ solved.ineqlin.marginals
             constant = float(-solved.ineqlin.marginals @ self.slack)
-        rest[np.abs(rest) < 1e-9] = 0.0
-        return _Side(float(-solved.fun), self._entries(rest), constant)
-
-    def _entries(self, rest: Floats) -> tuple[Integers, Integers, Floats]:
-        """What hiding each cell may add, by its price: what it can by itself, and what only with its follower.
-
-        Without the second, equal schools by the hundred were tried one after another: a cut asked for the mean score of
-        any school, where only mean score and value added of one and the same school help.
-        """
-        system = self.system
-        falls, rises = system.followers
-        cells = np.flatnonzero(rest)
-        down = rest[cells] < 0
-        far = np.where(down, system.down[cells], system.up[cells])
-        follower = np.where(down, falls.cell[cells], rises.cell[cells])
-        free = np.where(follower >= 0, np.minimum(np.where(down, falls.slack[cells], rises.slack[cells]), far), far)
-        price = np.abs(rest[cells])
-        alone, together = price * free, price * (far - free)
-        column = np.concatenate([cells, cells])
-        company = np.concatenate([np.full(len(cells), -1, dtype=np.int64), follower])
-        amount = np.concatenate([alone, together])
-        counts = amount > 1e-9
-        return column[counts], company[counts], amount[counts]
+        # What hiding a cell may add: as far as it can move, at its price.
+        added = np.where(rest < 0, -rest * system.down, rest * system.up)
+        cells = np.flatnonzero(added > 1e-9)
+        return _Side(float(-solved.fun), cells, added[cells], constant)
 
 
 def _require_solved(solved: object, name: str) -> None:

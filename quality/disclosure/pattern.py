@@ -9,6 +9,7 @@ Source of the rules: Hundepool et al. (2012), Statistical Disclosure Control, ch
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ingest.registry import Registry
+from quality.disclosure.audit import untouched
 from quality.disclosure.cells import (
     GAP_KEY,
     MEASURE_VALUE_KEY,
@@ -26,7 +28,15 @@ from quality.disclosure.cells import (
     row_key,
 )
 from quality.disclosure.lines import Bools, Floats
-from quality.disclosure.problems import Stage, count_problem, count_stages, share_problem, share_stages
+from quality.disclosure.problems import (
+    Counted,
+    Stage,
+    count_problem,
+    count_stages,
+    share_problem,
+    share_stages,
+    year_of,
+)
 from quality.disclosure.secondary import Choice, Limits
 from quality.disclosure.solved import Solved, choose_once
 
@@ -126,17 +136,27 @@ def _decide_tier(
     state = State(before.rule.copy(), before.block.copy(), before.method.copy(), before.count_hidden | few)
     state.rule[small & (state.rule == "")] = SMALL_NUMERATOR
     state.rule[few] = FEW_PUPILS
-    blocks: list[dict[str, object]] = []
-    for stage in stages[0]:
-        forced = state.count_hidden[stage.rows]
-        chosen = choose_once(count_problem(stage, rows, registry, tier, forced), limits, greedy, solved)
-        state.count_hidden[stage.rows] |= stage.to_rows(chosen.hidden)
-        _note(state, rows, stage, chosen, tier, blocks)
-    for stage in stages[1]:
-        forced, unknown = state.rule[stage.rows] != "", state.count_hidden[stage.rows]
-        chosen = choose_once(share_problem(stage, rows, registry, tier, forced, unknown), limits, greedy, solved)
-        _note(state, rows, stage, chosen, tier, blocks)
-    return state, blocks
+    years: dict[str, list[Stage]] = {}
+    for stage in [*stages[0], *stages[1]]:
+        years.setdefault(year_of(stage, rows), []).append(stage)
+
+    def decide_year(of_year: list[Stage]) -> list[dict[str, object]]:
+        blocks: list[dict[str, object]] = []
+        counts, *shares = of_year
+        problem = count_problem(counts, rows, registry, tier, state.count_hidden[counts.rows])
+        amounts = untouched(problem.views[0].system)
+        chosen = choose_once(problem, limits, greedy, solved)
+        state.count_hidden[counts.rows] |= counts.to_rows(chosen.hidden)
+        _note(state, rows, counts, chosen, tier, blocks)
+        counted = Counted(counts, amounts, counts.to_cells(chosen.hidden))
+        for stage in shares:
+            problem = share_problem(stage, rows, registry, tier, state.rule[stage.rows] != "", counted)
+            _note(state, rows, stage, choose_once(problem, limits, greedy, solved), tier, blocks)
+        return blocks
+
+    # Years share no cell, and the solver lets other threads run.
+    with ThreadPoolExecutor() as pool:
+        return state, [block for blocks in pool.map(decide_year, years.values()) for block in blocks]
 
 
 def _note(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
+from scipy.sparse import block_diag, csr_matrix, eye, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
 from ingest.registry import Registry
@@ -70,8 +70,25 @@ class Stage:
 
     def to_rows(self, hidden: Bools) -> Bools:
         """Per row of the stage: whether its decision is to hide."""
-        of_cell = (self.decision >= 0) & hidden[np.maximum(self.decision, 0)]
-        return np.asarray(of_cell[self.cell_of_row])
+        return np.asarray(self.to_cells(hidden)[self.cell_of_row])
+
+    def to_cells(self, hidden: Bools) -> Bools:
+        """Per cell: whether its decision is to hide."""
+        return np.asarray((self.decision >= 0) & hidden[np.maximum(self.decision, 0)])
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts of pupils of a year as they were decided: their stage, their amounts, and whether each cell is hidden."""
+
+    stage: Stage
+    amounts: System
+    hidden: Bools
+
+
+def year_of(stage: Stage, rows: pd.DataFrame) -> str:
+    """The academic year whose cells a stage decides."""
+    return str(rows["academic_year"].iat[stage.rows[0]])
 
 
 def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[Stage]:
@@ -79,7 +96,7 @@ def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
 
     Raises `ValueError` for totals that contradict their parts.
     """
-    stages = []
+    stages, disclosure = [], registry.data["disclosure"]
     for year, positions in _by_year(rows, np.ones(len(rows), dtype=bool)):
         mine = rows.iloc[positions]
         cells, cell_of_row = _cells(mine, mine["family"])
@@ -98,11 +115,11 @@ def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
         refuse_contradictions(cells, summed, exact, lines)
         sessions = _sessions(mine, cells, cell_of_row, n)
         orders = [*_within_whole(cells, nests), *_within_measure(cells, subset_measures(registry), mine)]
-        stages.append(
-            _stage(
-                f"{year} counts of pupils", positions, cell_of_row, cells, n, summed, lines, orders, sessions, registry
-            )
-        )
+        decision = _decisions(n, summed, lines, int(disclosure["dominance_schools"]))
+        if decision.max(initial=-1) >= int(disclosure["programme"]["choices"]):
+            decision = _of_a_school(cells, decision, orders)
+        name = f"{year} counts of pupils"
+        stages.append(_stage(name, positions, cell_of_row, cells, n, decision, lines, orders, sessions, registry))
     return stages
 
 
@@ -127,7 +144,7 @@ def share_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
                 cell_of_row,
                 cells,
                 n,
-                n,
+                _decisions(n, n, lines, int(registry.data["disclosure"]["dominance_schools"])),
                 lines,
                 orders,
                 np.ones(len(cells)),
@@ -166,16 +183,16 @@ def count_problem(stage: Stage, rows: pd.DataFrame, registry: Registry, tier: st
 
 
 def share_problem(
-    stage: Stage, rows: pd.DataFrame, registry: Registry, tier: str, forced: Bools, count_hidden: Bools
+    stage: Stage, rows: pd.DataFrame, registry: Registry, tier: str, forced: Bools, counted: Counted
 ) -> Problem:
-    """The numerators to protect. forced, count_hidden: per row of the stage, hidden already and number unknown."""
+    """The numerators to protect. forced: per row of the stage, hidden already. counted: of the same year."""
     threshold = _of_cells(stage, rows, minimum_pupils(registry, tier))
     least = float(registry.data["disclosure"]["minimum_numerator"])
     mine = rows.iloc[stage.rows]
     ones = np.zeros(len(stage.cells))
     ones[stage.cell_of_row] = mine["numerator"].to_numpy(np.float64)
-    unknown = np.zeros(len(stage.cells), dtype=bool)
-    unknown[stage.cell_of_row] = count_hidden
+    number = _numbers_of(stage, rows, counted)
+    unknown = (number >= 0) & counted.hidden[np.maximum(number, 0)]
     # Where the number of pupils is hidden, a numerator may be thought as large as that number may be.
     most = np.where(unknown, np.maximum(stage.n, threshold - 1.0), stage.n)
     others = stage.n - ones
@@ -197,7 +214,83 @@ def share_problem(
         orders=stage.orders,
         slack=np.maximum(stage.orders @ ones, 0.0),
     )
-    return _problem(stage, stage.of_rows(forced), [View(bounded(system), stage.decision)])
+    views = [View(bounded(system), stage.decision)]
+    if unknown.any():
+        views.append(_with_their_numbers(stage, system, np.where(unknown, number, -1), others, least, counted))
+    return _problem(stage, stage.of_rows(forced), views)
+
+
+def _numbers_of(stage: Stage, rows: pd.DataFrame, counted: Counted) -> Integers:
+    """Per cell of shares the cell that counts its pupils; -1 where none does."""
+    mine = rows.iloc[stage.rows]
+    family_of = dict(zip(mine["measure_id"], mine["family"], strict=True))
+    place = {key: i for i, key in enumerate(counted.stage.cells[["family", *CELL]].itertuples(index=False, name=None))}
+    keys = stage.cells[["family", *CELL]].itertuples(index=False, name=None)
+    return np.array([place.get((family_of[key[0]], *key[1:]), -1) for key in keys], dtype=np.int64)
+
+
+def _with_their_numbers(
+    stage: Stage, system: System, number: Integers, others: Floats, least: float, counted: Counted
+) -> View:
+    """Those with a trait, those without it and all of them, where the number of all is hidden too.
+
+    Each of the three adds up by itself, so together they may tell more than each does: sums of those with the trait
+    that are shown bound the numbers from below, and the numbers bound those with the trait from above.
+    number: per cell the cell of its hidden number, -1 where it is shown. others: those without the trait.
+    """
+    size, linked = len(number), np.flatnonzero(number >= 0)
+    numbers, column = np.unique(number[linked], return_inverse=True)
+    tied = np.zeros(len(counted.hidden), dtype=bool)
+    tied[numbers] = True
+    of_numbers = {
+        name: _among(getattr(counted.amounts, name), tied, counted.hidden)[:, numbers] for name in ("sums", "orders")
+    }
+    slack = counted.amounts.slack[np.diff(of_numbers["orders"].indptr) > 0]
+    count = len(linked)
+    # With + without - all = 0 of every cell whose number is hidden.
+    whole = csr_matrix((-np.ones(count), (np.arange(count), column)), shape=(count, len(numbers)))
+    link = hstack([eye(size, format="csr")[linked], eye(count, format="csr"), whole])
+    nobody = csr_matrix((0, count))
+    sums = vstack([block_diag([stage.sums, nobody, _filled(of_numbers["sums"])]), link]).tocsr()
+    orders = block_diag([stage.orders, nobody, _filled(of_numbers["orders"])]).tocsr()
+    without, room = others[linked], counted.amounts.up[numbers][column]
+    few = (without >= 1) & (without < least)
+    up = system.up.copy()
+    up[linked] = np.minimum(up[linked], without + room)
+    joint = System(
+        name=f"{stage.name} with their numbers",
+        down=np.concatenate([system.down, without, counted.amounts.down[numbers]]),
+        up=np.concatenate([up, system.down[linked] + room, counted.amounts.up[numbers]]),
+        need_down=np.concatenate(
+            [system.need_down, np.where(few, without - 1.0, 0.0), counted.amounts.need_down[numbers]]
+        ),
+        need_up=np.concatenate(
+            [system.need_up, np.where(few, least - 1.0 - without, 0.0), counted.amounts.need_up[numbers]]
+        ),
+        need_width=np.concatenate(
+            [system.need_width, np.where(few, 1.0, least - 1.0), counted.amounts.need_width[numbers]]
+        ),
+        sums=sums,
+        orders=orders,
+        slack=np.concatenate([system.slack, slack]),
+    )
+    of_number = np.full(len(numbers), -1, dtype=np.int64)
+    of_number[column] = stage.decision[linked]
+    return View(bounded(joint), np.concatenate([stage.decision, stage.decision[linked], of_number]), last=True)
+
+
+def _among(relations: csr_matrix, chosen: Bools, hidden: Bools) -> csr_matrix:
+    """The relations whose hidden cells are all among the chosen; the others without entries."""
+    entries = abs(relations).sign()
+    whole = (entries @ chosen.astype(float) == entries @ hidden.astype(float)) & (entries @ chosen.astype(float) > 0)
+    kept: csr_matrix = relations.multiply(whole[:, None].astype(float)).tocsr()
+    kept.eliminate_zeros()
+    return kept
+
+
+def _filled(relations: csr_matrix) -> csr_matrix:
+    """Only the relations that have entries."""
+    return relations[np.diff(relations.indptr) > 0]
 
 
 def _sessions_bounding(stage: Stage, rows: pd.DataFrame, registry: Registry) -> Floats:
@@ -213,8 +306,7 @@ def _sessions_bounding(stage: Stage, rows: pd.DataFrame, registry: Registry) -> 
         if "boundary" in measure
     }
     key = ["measure_id", *CELL]
-    year = str(rows["academic_year"].iat[stage.rows[0]])
-    of_year = rows[rows["academic_year"].eq(year) & rows["measure_id"].isin(set(told_by.values()))]
+    of_year = rows[rows["academic_year"].eq(year_of(stage, rows)) & rows["measure_id"].isin(set(told_by.values()))]
     sessions = dict(zip(of_year[key].itertuples(index=False, name=None), of_year["numerator"], strict=True))
     found = [
         sessions.get((told_by.get(family), *cell), np.inf)
@@ -298,13 +390,12 @@ def _stage(
     cell_of_row: Integers,
     cells: pd.DataFrame,
     n: Floats,
-    summed: Floats,
+    decision: Integers,
     lines: Lines,
     orders: list[list[tuple[int, float]]],
     sessions: Floats,
     registry: Registry,
 ) -> Stage:
-    decision = _decisions(n, summed, lines, int(registry.data["disclosure"]["dominance_schools"]))
     # Over time sessions add up, not pupils: each term counts by its sessions per pupil.
     totals = np.zeros(lines.count, dtype=np.int64)
     totals[lines.line[lines.sign > 0]] = lines.cell[lines.sign > 0]
@@ -362,6 +453,29 @@ def _decisions(n: Floats, summed: Floats, lines: Lines, dominance: int) -> Integ
     # Numbered by their first cell, so that the order of decisions is the order of keys.
     decision[filled] = np.argsort(np.argsort(first))[number]
     return decision
+
+
+def _of_a_school(cells: pd.DataFrame, decision: Integers, orders: list[list[tuple[int, float]]]) -> Integers:
+    """One decision for a school's group in every term and the year, and in a measure and those it is part of.
+
+    What covers a cell in one of them hardly does without the others, which a search finds out school by school. So is a
+    large problem made smaller, at the cost of terms and measures that might have been shown.
+    """
+    tied = cells["level"].eq("school").to_numpy() & ~cells["period"].str.startswith("W").to_numpy() & (decision >= 0)
+    key = [column for column in ("family", *CELL) if column != "period"]
+    group = cells.groupby(key, sort=False).ngroup().to_numpy(np.int64)
+    of_two = np.array([(entry[0][0], entry[1][0]) for entry in orders if len(entry) == 2], dtype=np.int64)
+    of_two = of_two.reshape(-1, 2)[tied[of_two].all(axis=1).ravel()] if len(of_two) else of_two.reshape(-1, 2)
+    cell = np.flatnonzero(tied)
+    line = np.concatenate([group[cell], len(cells) + np.arange(len(of_two)), len(cells) + np.arange(len(of_two))])
+    ends = decision[np.concatenate([cell, of_two[:, 0], of_two[:, 1]])]
+    ties = csr_matrix((np.ones(len(line)), (line, ends)), shape=(len(cells) + len(of_two), int(decision.max()) + 1))
+    label = connected_components(ties.T @ ties, directed=False)[1]
+    filled = decision >= 0
+    _, first, number = np.unique(label[decision[filled]], return_index=True, return_inverse=True)
+    joined = decision.copy()
+    joined[filled] = np.argsort(np.argsort(first))[number]
+    return joined
 
 
 def _costs(cells: pd.DataFrame, n: Floats, rows: Floats, registry: Registry) -> Floats:

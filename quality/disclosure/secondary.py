@@ -8,6 +8,7 @@ does, of each rule that does not hold. Limits are counts, never a clock, so a pa
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,20 +16,26 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from quality.disclosure.audit import Cut, System, narrow_ranges
+from quality.disclosure.audit import Cut, System, cheapest_move, narrow_ranges
 from quality.disclosure.lines import Bools, Floats, Integers
 
-PROGRAMME, LIMITED, GREEDY = "integer programme", "integer programme, stopped at its limit", "greedy"
+PROGRAMME, LIMITED = "integer programme", "integer programme, stopped at its limit"
+MENDED, GREEDY = "integer programme, mended by cheapest moves", "greedy"
 _OPTIMAL, _AT_LIMIT, _INFEASIBLE = 0, 1, 2
 _TOLERANCE = 1e-6
+_PLENTY = 2.0  # times what a rule asks for is offered at the least
 
 
 @dataclass(frozen=True)
 class View:
-    """A system of amounts, and which decision hides each of its cells (-1: shown whatever is decided)."""
+    """A system of amounts, and which decision hides each of its cells (-1: shown whatever is decided).
+
+    last: to be audited only where the others find nothing, because it is large and seldom finds anything.
+    """
 
     system: System
     decision: Integers
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,16 +61,17 @@ class Problem:
 class Limits:
     """cells: of a block that the integer programme takes. nodes: of its search. gap: share of the least loss to ignore.
 
-    fresh: rounds of audit and solution after which a block of more than fresh_cells keeps what it has chosen; one whose
-    search took more than fresh_nodes keeps it at once, any block after `rounds`.
+    choices: decisions of a problem that is searched whole; of a larger one each rule is offered the `offers` cheapest.
+    fresh: rounds of audit and solution, after which what was chosen is kept and only added to. rounds: after which what
+    still lacks room is mended.
     """
 
     cells: int
+    choices: int
+    offers: int
     nodes: int
-    rounds: int
     fresh: int
-    fresh_cells: int
-    fresh_nodes: int
+    rounds: int
     gap: float
 
 
@@ -112,23 +120,16 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
     master = _Master(problem, limits)
     hidden = problem.forced.copy()
     rounds = 0
-    while master.learn(hidden):
+    # Rules of single lines spare audits; whatever they ask for an audit asks for too.
+    while master.learn(hidden, lines=greedy or rounds < limits.rounds):
         rounds += 1
         if greedy:
             hidden = master.add_cheapest(hidden, master.rules)
-        # Equal schools stand for one another, so a search from nothing tries one after another, a round for each.
-        elif rounds > limits.rounds:
-            hidden = master.solve(hidden, 0)
+        # Equal schools stand for one another: a search from nothing may try one after another, a round for each.
+        elif rounds <= limits.rounds:
+            hidden = master.solve(hidden if rounds > limits.fresh else problem.forced)
         else:
-            hidden = master.solve(hidden, limits.fresh_cells if rounds > limits.fresh else len(master.both))
-    if greedy:
-        return master.choice(hidden, rounds + 1)
-    # What was kept was chosen before all rules were known: some of it is needed no more.
-    for decision, rules in master.kept_choices(hidden):
-        without = hidden.copy()
-        without[decision] = False
-        if master.hold(rules, without) and not master.learn(without):
-            hidden = without
+            hidden = master.mend(hidden)
     return master.choice(hidden, rounds + 1)
 
 
@@ -146,25 +147,30 @@ class _Master:
             (np.ones(len(problem.line)), (problem.in_line, problem.line)),
             shape=(len(problem.cost), len(self.starts) - 1),
         )
-        self.pairs: dict[tuple[int, int], int] = {}
-        self.both: Integers = np.repeat(np.arange(len(problem.cost), dtype=np.int64), 2).reshape(-1, 2)
+        # Of what a rule could use, what a large problem's programme may choose from.
+        self.offered = problem.forced | (len(problem.cost) <= limits.choices)
         self.solved: dict[bytes, tuple[Bools, str, float]] = {}
         self.greedy_added = np.zeros(len(problem.cost), dtype=bool)
-        self.hard = np.zeros(len(problem.cost), dtype=bool)
+        self.is_mended = np.zeros(len(problem.cost), dtype=bool)
+        self.narrow: list[tuple[View, int]] = []
         self.looked_at = problem.forced | problem.totals
         self.last: list[tuple[Integers, str, float]] = []
 
     # Rules -----------------------------------------------------------------------------------------------------------
 
-    def learn(self, hidden: Bools) -> int:
+    def learn(self, hidden: Bools, *, lines: bool) -> int:
         """Adds the rules that this pattern breaks; returns how many."""
-        count = self._learn_lines(hidden)
+        self.narrow = []
+        count = self._learn_lines(hidden) if lines else 0
         if count:
             return count
-        for view in self.problem.views:
+        for view in sorted(self.problem.views, key=lambda view: view.last):
+            if view.last and count:
+                break
             of_cell = (view.decision >= 0) & hidden[np.maximum(view.decision, 0)]
             for cut in narrow_ranges(view.system, of_cell):
                 self._learn_cut(view, cut)
+                self.narrow.append((view, cut.cell))
                 count += 1
         self._look_ahead()
         return count
@@ -184,44 +190,16 @@ class _Master:
     def _look_ahead(self) -> None:
         """The lines of every decision that a rule offers, so that the programme sees what choosing it brings along."""
         among = np.concatenate([np.zeros(0, dtype=np.int64), *(rule.among for rule in self.rules)])
-        offered = np.unique(self.both[among])
-        for when in offered[~self.looked_at[offered]]:
+        for when in np.unique(among[self.offered[among] & ~self.looked_at[among]]):
             self.looked_at[when] = True
             for line in self.lines_of.indices[self.lines_of.indptr[when] : self.lines_of.indptr[when + 1]]:
                 entries = self.entries[self.starts[line] : self.starts[line + 1]]
                 self._add(int(when), entries, np.ones(len(entries)), 1.0, twice=True)
 
     def _learn_cut(self, view: View, cut: Cut) -> None:
-        when, among = int(view.decision[cut.cell]), view.decision[cut.cells]
-        company = np.where(cut.company >= 0, view.decision[np.maximum(cut.company, 0)], among)
-        movable = (among >= 0) & (company >= 0)
-        among, company, coefficients = among[movable], company[movable], cut.coefficients[movable]
-        # One that is hidden anyway is no further condition.
-        surely = self.problem.forced.copy()
-        surely[when] = True
-        among, company = np.where(surely[among], company, among), np.where(surely[company], among, company)
-        self._add(when, self._columns(among, company), coefficients, cut.least)
-
-    def _columns(self, among: Integers, company: Integers) -> Integers:
-        """The columns that say that both decisions are to hide; the decision itself where they are one."""
-        columns = among.copy()
-        for i in np.flatnonzero(among != company):
-            pair = min(int(among[i]), int(company[i])), max(int(among[i]), int(company[i]))
-            if pair not in self.pairs:
-                self.pairs[pair] = len(self.problem.cost) + len(self.pairs)
-                for decision in pair:
-                    nothing = np.zeros(0, dtype=np.int64)
-                    self.rules.append(_Rule(self.pairs[pair], np.array([decision]), np.ones(1), 1.0, nothing))
-            columns[i] = self.pairs[pair]
-        size = len(self.problem.cost)
-        if len(self.both) < size + len(self.pairs):
-            new = list(self.pairs)[len(self.both) - size :]
-            self.both = np.concatenate([self.both, np.array(new, dtype=np.int64)])
-        return columns
-
-    def _hidden(self, columns: Integers, hidden: Bools) -> Bools:
-        """Per column whether all its decisions are to hide."""
-        return np.asarray(hidden[self.both[columns]].all(axis=1))
+        among = view.decision[cut.cells]
+        movable = among >= 0
+        self._add(int(view.decision[cut.cell]), among[movable], cut.coefficients[movable], cut.least)
 
     def _add(self, when: int, among: Integers, coefficients: Floats, least: float, twice: bool = False) -> None:
         problem = self.problem
@@ -230,10 +208,9 @@ class _Master:
         own = columns == when
         if twice:
             weights[own] -= 1.0  # the cell that wants company is no company to itself
-        given = own | self._hidden(columns, problem.forced)
+        given = own | problem.forced[columns]
         least -= float(weights[given].sum())
-        behind = self.both[columns[given & ~own]].ravel()
-        forced = np.unique(np.append(behind, [when] if problem.forced[when] else []))
+        forced = np.unique(np.append(columns[given & ~own], [when] if problem.forced[when] else []))
         useful = ~given & (weights > 1e-9)
         columns, weights = columns[useful], weights[useful]
         if least <= 1e-7:
@@ -249,7 +226,20 @@ class _Master:
         if key in self.known:
             return
         self.known.add(key)
+        self._offer(columns, weights)
+        self.offered[when] = True
         self.rules.append(_Rule(-1 if problem.forced[when] else when, columns, weights, 1.0, forced.astype(np.int64)))
+
+    def _offer(self, columns: Integers, weights: Floats) -> None:
+        """Offers the cheapest for what they do, until a rule has enough to choose from; what is offered already counts.
+
+        Equal schools and weeks stand for one another: of a hundred of them a few are choice enough.
+        """
+        there = self.offered[columns]
+        price = np.where(there, -1.0, self.problem.cost[columns] / weights)
+        order = np.argsort(price, kind="stable")
+        enough = np.maximum(self.limits.offers, 1 + int(np.searchsorted(np.cumsum(weights[order]), _PLENTY)))
+        self.offered[columns[order[:enough]]] = True
 
     # Solutions -------------------------------------------------------------------------------------------------------
 
@@ -260,25 +250,22 @@ class _Master:
         while open_rules:
             open_rules = False
             for rule in rules:
-                if rule.when >= 0 and not hidden[self.both[rule.when]].all():
+                if rule.when >= 0 and not hidden[rule.when]:
                     continue
-                while (short := 1.0 - float(rule.coefficients[self._hidden(rule.among, hidden)].sum())) > 1e-9:
-                    left = np.flatnonzero(~self._hidden(rule.among, hidden))
+                while (short := 1.0 - float(rule.coefficients[hidden[rule.among]].sum())) > 1e-9:
+                    left = np.flatnonzero(~hidden[rule.among])
                     gain = np.minimum(rule.coefficients[left], short)
-                    pairs = self.both[rule.among[left]]
-                    price = np.where(hidden[pairs], 0.0, self.problem.cost[pairs])
-                    price = np.where(pairs[:, 0] == pairs[:, 1], price[:, 0], price.sum(axis=1))
-                    added = pairs[np.argmin(price / gain)]
-                    self.greedy_added[added[~hidden[added]]] = True
-                    hidden[added] = True
+                    best = int(rule.among[left[np.argmin(self.problem.cost[rule.among[left]] / gain)]])
+                    hidden[best] = self.greedy_added[best] = self.offered[best] = True
                     open_rules = True
         return hidden
 
     def blocks(self) -> list[tuple[Integers, list[_Rule]]]:
-        """The rules, apart where they share no decision that is still open."""
-        size = len(self.both)
-        rows = np.concatenate([np.full(len(rule.among), k) for k, rule in enumerate(self.rules)])
-        among = np.concatenate([rule.among for rule in self.rules])
+        """The rules, apart where they share no decision that is offered and still open."""
+        size = len(self.problem.cost)
+        inside = [rule.among[self.offered[rule.among]] for rule in self.rules]
+        rows = np.concatenate([np.full(len(among), k) for k, among in enumerate(inside)])
+        among = np.concatenate(inside)
         conditional = [(k, rule.when) for k, rule in enumerate(self.rules) if rule.when >= 0]
         rows = np.concatenate([rows, np.array([k for k, _ in conditional], dtype=np.int64)])
         among = np.concatenate([among, np.array([when for _, when in conditional], dtype=np.int64)])
@@ -290,49 +277,52 @@ class _Master:
         found = []
         for rules in by_label.values():
             members = [rule.among for rule in rules] + [np.array([r.when]) for r in rules if r.when >= 0]
-            found.append((np.unique(np.concatenate(members)), rules))
+            members_of = np.unique(np.concatenate(members))
+            found.append((members_of[self.offered[members_of]], rules))
         return sorted(found, key=lambda block: int(block[0][0]))
 
-    def solve(self, standing: Bools, keeping: int) -> Bools:
-        """The least loss that meets every rule learnt so far.
-
-        What stands is kept in blocks of more than `keeping` and in those that were hard to search.
-        """
+    def solve(self, kept: Bools) -> Bools:
+        """The least loss that meets every rule learnt so far, with what is kept."""
         hidden = self.problem.forced.copy()
         self.last = []
+        wanted: list[tuple[Integers, bytes]] = []
+        unsolved: dict[bytes, tuple[Integers, list[_Rule], Bools]] = {}
         for members, rules in self.blocks():
-            kept = np.zeros(len(members), dtype=bool)
-            if len(members) > keeping or self.hard[members[members < len(hidden)]].any():
-                kept = self._hidden(members, standing)
             whens = np.array([rule.when for rule in rules], dtype=np.int64)
             key = b"".join(rule.among.tobytes() + rule.coefficients.tobytes() for rule in rules)
-            key += whens.tobytes() + kept.tobytes()
+            key += whens.tobytes() + members.tobytes() + kept[members].tobytes()
+            wanted.append((members, key))
             if key not in self.solved:
-                self.solved[key] = self._solve_block(members, rules, kept)
+                unsolved[key] = members, rules, kept[members]
+        # HiGHS lets other threads run; blocks share no decision, so in which order they end changes nothing.
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(lambda block: self._solve_block(*block), unsolved.values())
+            self.solved |= zip(unsolved, found, strict=True)
+        for members, key in wanted:
             inside, method, bound = self.solved[key]
-            chosen = members[inside]
-            hidden[chosen[chosen < len(hidden)]] = True
+            hidden[members[inside]] = True
             self.last.append((members, method, bound))
         return hidden
 
     def _solve_block(self, members: Integers, rules: list[_Rule], kept: Bools) -> tuple[Bools, str, float]:
-        place = {int(decision): i for i, decision in enumerate(members)}
-        cost = np.append(self.problem.cost, np.zeros(len(self.both) - len(self.problem.cost)))[members]
+        place = np.full(len(self.problem.cost), -1, dtype=np.int64)
+        place[members] = np.arange(len(members))
         if len(members) <= self.limits.cells:
             row: list[int] = []
             column: list[int] = []
             value: list[float] = []
             for k, rule in enumerate(rules):
-                row += [k] * len(rule.among)
-                column += [place[int(decision)] for decision in rule.among]
-                value += rule.coefficients.tolist()
+                at = place[rule.among]
+                row += [k] * int((at >= 0).sum())
+                column += at[at >= 0].tolist()
+                value += rule.coefficients[at >= 0].tolist()
                 if rule.when >= 0:
                     row.append(k)
-                    column.append(place[rule.when])
+                    column.append(int(place[rule.when]))
                     value.append(-1.0)
             least = np.array([0.0 if rule.when >= 0 else 1.0 for rule in rules])
             solved = milp(
-                cost,
+                self.problem.cost[members],
                 integrality=np.ones(len(members)),
                 bounds=Bounds(kept.astype(np.float64), 1),
                 constraints=LinearConstraint(
@@ -340,39 +330,46 @@ class _Master:
                 ),
                 options={"node_limit": self.limits.nodes, "mip_rel_gap": self.limits.gap},
             )
-            if solved.status == _INFEASIBLE:
+            is_whole = all(self.offered[rule.among].all() for rule in rules)
+            if solved.status == _INFEASIBLE and is_whole:
                 raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
             if solved.x is not None:
-                self.hard[members[members < len(self.hard)]] |= solved.mip_node_count > self.limits.fresh_nodes
-                # What was kept is not known to be needed: no more than nothing is known of the least loss then.
-                method = PROGRAMME if solved.status == _OPTIMAL and not kept.any() else LIMITED
-                return solved.x > 0.5, method, 0.0 if kept.any() else float(solved.mip_dual_bound)
+                # What was kept, or chosen from a part, says nothing of the least loss that there could be.
+                is_whole &= not (kept & ~self.problem.forced[members]).any()
+                method = PROGRAMME if solved.status == _OPTIMAL and is_whole else LIMITED
+                return solved.x > 0.5, method, float(solved.mip_dual_bound) if is_whole else 0.0
         hidden = self.problem.forced.copy()
-        hidden[self.both[members[kept]]] = True
+        hidden[members[kept]] = True
         hidden = self.add_cheapest(hidden, rules)
-        return self._hidden(members, hidden), GREEDY, 0.0
+        return hidden[members], GREEDY, 0.0
 
-    def kept_choices(self, hidden: Bools) -> list[tuple[int, list[_Rule]]]:
-        """What blocks chose and kept while they learnt more, the dearest first, with the rules that each counts in."""
-        inside = [members for members, method, _ in self.last if method != PROGRAMME]
-        members = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *inside]))
-        members = members[members < len(hidden)]
-        chosen = members[hidden[members] & ~self.problem.forced[members]]
-        counts_in: dict[int, list[_Rule]] = {int(decision): [] for decision in chosen}
-        for rule in self.rules:
-            for decision in np.unique(self.both[rule.among]).tolist():
-                if decision in counts_in:
-                    counts_in[decision].append(rule)
-        order = np.argsort(-self.problem.cost[chosen], kind="stable")
-        return [(int(decision), counts_in[int(decision)]) for decision in chosen[order]]
+    def mend(self, hidden: Bools) -> Bools:
+        """Hides what moves in the cheapest move of each cell that cannot move as far as it must, one after another.
 
-    def hold(self, rules: list[_Rule], hidden: Bools) -> bool:
-        """Whether every one of these rules is met."""
-        return all(
-            float(rule.coefficients[self._hidden(rule.among, hidden)].sum()) > 1.0 - _TOLERANCE
-            for rule in rules
-            if rule.when < 0 or hidden[self.both[rule.when]].all()
-        )
+        The cells that such a move takes along can themselves move with it, so few rounds are left to do (Kelly, Golden
+        and Assad 1992, Networks 22(4): 397-417, of cell suppression by cheapest paths).
+        """
+        hidden = hidden.copy()
+        before = hidden.copy()
+        for view, cell in self.narrow:
+            system = view.system
+            for amounts in _ways(system, cell):
+                found = [self._cheapest(view, cell, amount, hidden) for amount in amounts]
+                cells, _ = min(found, key=lambda move: move[1])
+                hidden[view.decision[cells]] = True
+        if not (hidden & ~before).any():
+            raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
+        self.offered |= hidden
+        self.is_mended |= hidden & ~before
+        return hidden
+
+    def _cheapest(self, view: View, cell: int, amount: float, hidden: Bools) -> tuple[Integers, float]:
+        """The cells of the cheapest move among what is offered, or among all that may be hidden where there is none."""
+        may = view.decision >= 0
+        decision = np.maximum(view.decision, 0)
+        price = np.where(hidden[decision], 0.0, self.problem.cost[decision])
+        found = cheapest_move(view.system, cell, amount, price, may & (self.offered | hidden)[decision])
+        return found if len(found[0]) else cheapest_move(view.system, cell, amount, price, may)
 
     # Report ----------------------------------------------------------------------------------------------------------
 
@@ -382,11 +379,11 @@ class _Master:
             return Choice(hidden, [])
         solved = {int(members[0]): (method, bound) for members, method, bound in self.last}
         found = []
-        for columns, rules in self.blocks():
-            members = columns[columns < len(hidden)]
+        for members, rules in self.blocks():
             chosen = members[hidden[members] & ~self.problem.forced[members]]
-            inside = [entry for first, entry in solved.items() if first in set(columns.tolist())]
+            inside = [entry for first, entry in solved.items() if first in set(members.tolist())]
             method = GREEDY if not inside or self.greedy_added[members].any() else _worst(inside)
+            method = MENDED if self.is_mended[members].any() else method
             weight = float(self.problem.cost[chosen].sum())
             bound = sum(bound for _, bound in inside)
             forced = np.unique(np.concatenate([rule.forced for rule in rules]))
@@ -394,6 +391,17 @@ class _Master:
                 continue  # rules that came into sight and ask for nothing
             found.append(Block(chosen, forced, len(members), method, weight, min(bound, weight), rounds))
         return Choice(hidden, found)
+
+
+def _ways(system: System, cell: int) -> list[list[float]]:
+    """The moves that a cell must be able to make, each as the amounts of which one will do."""
+    ways = [[system.need_up[cell]], [-system.need_down[cell]]]
+    width, up, down = system.need_width[cell], system.up[cell], system.down[cell]
+    if up >= width and down >= width:
+        ways.append([width, -width])
+    else:
+        ways += [[min(width, up)], [min(width, up) - width]]
+    return [[float(amount) for amount in amounts] for amounts in ways if abs(amounts[0]) > _TOLERANCE]
 
 
 def _worst(solved: list[tuple[str, float]]) -> str:

@@ -30,7 +30,9 @@ def test_a_measure_that_cannot_be_fitted_counts_nobody_and_says_why(one_school: 
         role="operator",
     )
     models = one_school.sql("select status, status_reason from marts.progress_model", role="operator")
-    assert schools and values and models
+    assert schools
+    assert values
+    assert models
     assert {(row["n"], row["coverage"], row["raw_mean"], row["status"]) for row in schools} == {(0, 0.0, None, "x")}
     assert {(row["n"], row["value"], row["status"]) for row in values} == {(0, None, "x")}
     assert {row["status"] for row in models} == {"u"}

@@ -269,7 +269,7 @@ def add_a_night(lake: Lake) -> None:
     lake.add(Delivery("session_marks", correction, datetime(2026, 2, 4), ASH, extent="pupils_in_file"))
 
 
-def build(warehouse: Path, scratch: Path, *arguments: str) -> dict[str, str]:
+def build(warehouse: Path, scratch: Path, *arguments: str, as_of: str = "2026-02-13") -> dict[str, str]:
     """Runs dbt over a warehouse that holds a catalogue; fits and the hidden row are given. Statuses by node."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(FITS)
@@ -285,7 +285,7 @@ def build(warehouse: Path, scratch: Path, *arguments: str) -> dict[str, str]:
         connection.execute(
             "insert into disclosure.pattern values ('public', 'measure_value', ?, 'c', 'primary', 'P')", [HIDDEN]
         )
-    variables = {"registry": read_registry(PROJECT / "registry").data, "as_of": "2026-02-13"}
+    variables = {"registry": read_registry(PROJECT / "registry").data, "as_of": as_of}
     environment = {
         **os.environ,
         "EVERYPUPIL_WAREHOUSE": str(warehouse),

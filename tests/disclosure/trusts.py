@@ -19,16 +19,21 @@ RATIOS = {
 PROPORTIONS = {"persistent_absence_rate": 10, "severe_absence_rate": 50}
 DIMENSIONS = {"disadvantage": "fsm6cla@census", "sex": "sex@census", "nc_year": "nc_year@census"}
 TERMS = ["AUT", "SPR"]
+SCHOOLS = {1: 27, 2: 30, 3: 23, 5: 10, 10: 7, 30: 3}  # how often a random trust has so many
 PERIODS = pd.DataFrame({"academic_year": YEAR, "whole": "YTD", "part": TERMS})
 
 Cell = tuple[str, str, str, str, str]  # period, level, unit_code, group_dimension, group_value
 Sum = tuple[Cell, list[Cell]]
 
 
-def random_trust(seed: int) -> Marts:
-    """One to five schools of two trusts and two authorities, skewed groups, joiners and leavers."""
+def random_trust(seed: int, most_schools: int = 5, movers: float = 0.0) -> Marts:
+    """One to thirty schools of two trusts and two authorities: skewed and whole groups, joiners and leavers.
+
+    movers: share of the pupils who go to another school after the first term: one pupil of the year, two enrolments.
+    """
     rng = np.random.default_rng(seed)
-    n_schools = int(rng.choice([1, 2, 3, 5], p=[0.3, 0.35, 0.25, 0.1]))
+    sizes = {size: weight for size, weight in SCHOOLS.items() if size <= most_schools}
+    n_schools = int(rng.choice(list(sizes), p=np.array(list(sizes.values())) / sum(sizes.values())))
     schools = pd.DataFrame(
         {
             "school_key": [f"1000{i:02d}" for i in range(n_schools)],
@@ -42,14 +47,13 @@ def random_trust(seed: int) -> Marts:
     n = len(school)
     poor = rng.random(n) < rng.beta(1, 3, n_schools)[school]
     girls = rng.random(n) < rng.choice([0.0, 0.5, 0.5, 0.95], n_schools)[school]
-    pupils = (
-        schools.iloc[school]
-        .reset_index(drop=True)
-        .assign(
-            disadvantage=np.where(poor, "disadvantaged", "not_disadvantaged"),
-            sex=np.where(girls, "F", "M"),
-            nc_year=rng.choice(["7", "8", "9"], n, p=[0.5, 0.4, 0.1]),
-        )
+    pupils = pd.DataFrame(
+        {
+            "pupil": np.arange(n),
+            "disadvantage": np.where(poor, "disadvantaged", "not_disadvantaged"),
+            "sex": np.where(girls, "F", "M"),
+            "nc_year": rng.choice(["7", "8", "9"], n, p=[0.5, 0.4, 0.1]),
+        }
     )
     rate = rng.beta(0.8, 10, n)
     stay = rng.choice(3, n, p=[0.9, 0.06, 0.04])
@@ -58,16 +62,17 @@ def random_trust(seed: int) -> Marts:
         here = (stay == 0) | (stay == TERMS.index(term) + 1)
         possible = np.where(here, rng.integers(60, 140, n), 0)
         absent = rng.binomial(possible, rate)
+        at = schools.iloc[school].reset_index(drop=True)
         rows.append(
-            pupils.assign(period=term, possible=possible, absent=absent, unauthorised=rng.binomial(absent, 0.3))
+            pd.concat([pupils, at], axis=1).assign(
+                period=term, possible=possible, absent=absent, unauthorised=rng.binomial(absent, 0.3)
+            )
         )
-    terms = pd.concat(rows, ignore_index=True)
-    sums = ["possible", "absent", "unauthorised"]
-    keys = [*schools.columns, *DIMENSIONS]
-    whole = np.sum([frame[sums].to_numpy() for frame in rows], axis=0)
-    year = pupils.assign(period="YTD", **{name: whole[:, i] for i, name in enumerate(sums)})
-    stays = pd.concat([terms, year])[[*keys, "period", *sums]].query("possible > 0")
-    return _marts(schools, stays)
+        school = np.where(rng.random(n) < movers, rng.integers(0, n_schools, n), school)
+    terms = pd.concat(rows, ignore_index=True).query("possible > 0")
+    keys = [*pupils.columns, *schools.columns]
+    year = terms.groupby(keys, as_index=False)[["possible", "absent", "unauthorised"]].sum().assign(period="YTD")
+    return _marts(schools, pd.concat([terms, year], ignore_index=True))
 
 
 def _marts(schools: pd.DataFrame, stays: pd.DataFrame) -> Marts:
@@ -86,7 +91,7 @@ def _marts(schools: pd.DataFrame, stays: pd.DataFrame) -> Marts:
             ratio = measure in RATIOS
             cells = pd.DataFrame(
                 {
-                    "n": grouped.size(),
+                    "n": grouped["pupil"].nunique(),
                     "numerator": grouped[RATIOS[measure] if ratio else measure].sum().astype(float),
                     "denominator": (grouped["possible"].sum() if ratio else grouped.size()).astype(float),
                 }

@@ -1,0 +1,47 @@
+"""Two years are compared on the schools that both have, and a page says when they are not the same ones."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboard.readings import same_schools, same_schools_sentence
+
+
+def schools(**counts: tuple[int, float | None, float | None, str]) -> pd.DataFrame:
+    rows = [
+        {"unit_code": urn, "n": n, "numerator": numerator, "denominator": denominator, "status": status}
+        for urn, (n, numerator, denominator, status) in counts.items()
+    ]
+    return pd.DataFrame(rows).astype({"n": "Int64", "numerator": "float64", "denominator": "float64"})
+
+
+def test_the_same_schools_need_no_second_comparison() -> None:
+    now = schools(a=(100, 930, 1000, "ok"), b=(50, 460, 500, "ok"))
+    before = schools(a=(90, 800, 900, "ok"), b=(0, 0, 0, "c"))
+    assert same_schools(now, before, "percent") is None
+
+
+def test_a_school_that_sent_nothing_is_left_out_of_both_years() -> None:
+    now = schools(a=(100, 930, 1000, "ok"), b=(50, 460, 500, "ok"), d=(4, None, None, "c"))
+    before = schools(a=(90, 810, 900, "ok"), b=(50, 450, 500, "ok"), c=(60, 300, 600, "ok"), d=(9, None, None, "c"))
+    found = same_schools(now, before, "percent")
+    assert found is not None
+    assert (found.in_both, found.now, found.before) == (2, 3, 4)
+    assert found.value_now == 100 * (930 + 460) / 1500
+    assert found.value_before == 100 * (810 + 450) / 1400
+    assert same_schools_sentence(found, "2025/26", "2024/25", "percent") == (
+        "The years do not have the same schools (3 in 2025/26, 4 in 2024/25). 2 schools have figures in both; "
+        "there it was 90.0% and is 92.7%."
+    )
+
+
+def test_a_school_without_pupils_in_a_year_is_not_there() -> None:
+    now = schools(a=(100, 930, 1000, "ok"), b=(0, 0, 0, "x"))
+    before = schools(a=(90, 810, 900, "ok"), b=(50, 450, 500, "ok"))
+    found = same_schools(now, before, "standard deviations")
+    assert found is not None
+    assert (found.in_both, found.now, found.before, found.value_now) == (1, 1, 2, 0.93)
+
+
+def test_years_without_a_common_school_are_not_compared() -> None:
+    assert same_schools(schools(a=(9, 8, 9, "ok")), schools(b=(9, 8, 9, "ok")), "percent") is None
