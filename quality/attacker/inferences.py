@@ -64,6 +64,7 @@ FIGURES = {
         "shrunken_ci_low",
         "shrunken_ci_high",
         "probability_above",
+        "dfe_band",
     ],
     "progress_model": ["n_pupils", "n_schools", "coefficients", "var_school", "var_pupil", "icc", "deviance"],
     "coverage": ["expected", "received", "share"],

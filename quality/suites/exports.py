@@ -69,6 +69,7 @@ FIGURE_TABLES = (
             "shrunken_ci_high",
             "reliability",
             "probability_above",
+            "dfe_band",
             "coverage",
         ),
         "raw_mean",
