@@ -63,8 +63,8 @@ def first(home: Path, work: Path, trust: str) -> Row:
         None,
         peak_bytes=measured.peak_bytes,
         peak_at_most_bytes=2 * GIGABYTE,
-        note=f"{found['schools']} schools, {found['figures']:,} figures a tier, {found['problems']} problems; decided in "
-        f"{found['decision_seconds']:.1f} s, attacked in {found['attack_seconds']:.1f} s",
+        note=f"{found['schools']} schools, {found['figures']:,} figures a tier, {found['problems']} problems; "
+        f"decided in {found['decision_seconds']:.1f} s, attacked in {found['attack_seconds']:.1f} s",
     )
 
 

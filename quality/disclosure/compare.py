@@ -1,9 +1,9 @@
 """Compares the least loss with plainer ways to hide: `python -m quality.disclosure.compare --warehouse FILE`.
 
-Prints, per tier, as a table or as JSON, the rows of measure_value and of the progress tables that are hidden by the integer
-programme, by the plain greedy method under the same audit, and by hiding every measure and group of a unit and period
-that has a primary cell (before its own secondary suppression, so that figure is the least it could be). Reads the marts
-alone.
+Prints, per tier, as a table or as JSON, the rows of measure_value and of the progress tables that are hidden by the
+integer programme, by the plain greedy method under the same audit, and by hiding every measure and group of a unit and
+period that has a primary cell (before its own secondary suppression, so that figure is the least it could be). Reads
+the marts alone.
 """
 
 from __future__ import annotations
