@@ -1,4 +1,6 @@
-"""`python -m benchmarks [--large] [--only fits|chain|disclosure] [--work DIR]`: a table, and `build/bench/<time>.json`.
+"""Run the benchmarks: a table, and `build/bench/<time>.json`.
+
+`python -m benchmarks [--large] [--only fits|chain|disclosure] [--work DIR]`
 """
 
 from __future__ import annotations

@@ -200,8 +200,7 @@ def _yardstick(work: Path, action: str, *arguments: str) -> float:
 
 @dataclass(frozen=True)
 class HeldBack:
-    """Files taken out of a landing folder, as (where it lies, where it belongs): of one night, of the rest of its week.
-    """
+    """Files out of a landing folder, as (where it lies, where it belongs): of one night, of the rest of its week."""
 
     night: list[tuple[Path, Path]]
     rest_of_week: list[tuple[Path, Path]]

@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def closing(measured: Measurement, trust: str) -> Row:
 def growth(seconds: dict[int, float]) -> Iterator[Row]:
     """How the first decision and attack grow from each number of schools to the next larger one."""
     sizes = sorted(seconds)
-    for smaller, larger in zip(sizes[:-1], sizes[1:], strict=True):
+    for smaller, larger in pairwise(sizes):
         power = math.log(seconds[larger] / seconds[smaller]) / math.log(larger / smaller)
         yield Row(
             f"first disclosure decision and attack, {larger} schools",

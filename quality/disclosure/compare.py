@@ -37,7 +37,7 @@ def compare(marts: Marts, registry: Registry, tiers: list[str], with_greedy: boo
             found.append({"tier": tier, "method": method, **_counts(decision), "cpu_seconds": round(seconds, 1)})
             if not greedy:
                 found.append({"tier": tier, "method": "whole rows", "hidden": _whole_rows(decision, marts)})
-    return pd.DataFrame(found).convert_dtypes()
+    return pd.DataFrame(found).convert_dtypes().sort_values("tier", kind="stable", ignore_index=True)
 
 
 def _counts(decision: Decision) -> dict[str, object]:
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     if chosen.json:
         print(found.to_json(orient="records"))
         return 0
-    print(found.to_string(index=False, na_rep=""))
+    print(found.astype(object).where(found.notna(), "").to_string(index=False))
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     return 0
 
