@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--large] [--only fits|chain] [--work DIR]`: a table, and `build/bench/<time>.json`."""
+"""Run the benchmarks: a table, and `build/bench/<time>.json`.
+
+`python -m benchmarks [--large] [--only fits|chain|disclosure] [--work DIR]`
+"""
 
 from __future__ import annotations
 
@@ -55,23 +58,29 @@ def fit_rows() -> Iterator[Row | Missing]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--large", action="store_true", help="also the trust of 60,000 pupils and 23 million marks")
-    parser.add_argument("--only", choices=("fits", "chain"), help="one part of the rows")
+    parser.add_argument("--only", choices=("fits", "chain", "disclosure"), help="one part of the rows")
     parser.add_argument(
         "--work", type=Path, help="where scratch files go (default: a temporary folder, removed afterwards)"
     )
     arguments = parser.parse_args()
     machine = this_machine()
     rows: list[Row | Missing] = []
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="everypupil-bench-", dir=arguments.work) as work:
-        if arguments.only != "chain":
-            rows.extend(fit_rows())
-        if arguments.only != "fits":
-            for row in chain.rows(Path(work), large=arguments.large):
-                console.print(in_a_line(row), highlight=False)
-                rows.append(row)
+        for row in _rows(arguments.only, Path(work), large=arguments.large):
+            console.print(in_a_line(row), highlight=False, markup=False)
+            rows.append(row)
     show(rows, machine)
     Console().print(f"Written to {write(rows, machine, RESULTS)}", highlight=False)
+
+
+def _rows(only: str | None, work: Path, *, large: bool) -> Iterator[Row | Missing]:
+    if only in (None, "fits"):
+        yield from fit_rows()
+    if only in (None, "chain"):
+        yield from chain.rows(work, large=large)
+    if only == "disclosure":
+        yield from chain.disclosure_rows(work, (*chain.SMALLER, chain.LARGE) if large else chain.SMALLER)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+from benchmarks import disclosure
 from benchmarks.measure import CommandFailed, Measurement, best_of, everypupil, python_module, run
 from benchmarks.models import attendance_seconds
 from benchmarks.report import Missing, Row
@@ -42,6 +44,11 @@ DEMO = Trust("demo trust", schools=10, pupils=4_500, years=2)
 DEMO_ONE_YEAR = Trust("demo trust, one year", schools=10, pupils=4_500, years=1)
 DEMO_FIVE_YEARS = Trust("demo trust, five years", schools=10, pupils=4_500, years=5)
 LARGE = Trust("large trust", schools=100, pupils=60_000, years=1)
+# Of the large trust's kind, for what grows with the number of schools.
+SMALLER = (
+    Trust("10 schools of 600", schools=10, pupils=6_000, years=1),
+    Trust("30 schools of 600", schools=30, pupils=18_000, years=1),
+)
 
 
 def rows(work: Path, *, large: bool) -> Iterator[Row | Missing]:
@@ -55,16 +62,69 @@ def rows(work: Path, *, large: bool) -> Iterator[Row | Missing]:
     except CommandFailed as error:
         yield Missing("every further row, which is net of an empty run", str(error).splitlines()[-1])
         return
-    for trust in (DEMO, LARGE) if large else (DEMO,):
-        yield from _trust(work, trust, empty)
+    decided: dict[int, float] = {}
+    yield from _trust(work, DEMO, empty, {})
+    if large:
+        yield from _trust(work, LARGE, empty, decided)
+        yield from disclosure_rows(work, SMALLER, decided)
     yield _row("a night with five years of history", lambda: _history(work, empty))
+
+
+def disclosure_rows(
+    work: Path, trusts: tuple[Trust, ...], decided: dict[int, float] | None = None
+) -> Iterator[Row | Missing]:
+    """The rows of disclosure control for trusts of one kind, and how their first decision grows with the schools.
+
+    Parameters: `decided`, seconds of first decisions that were measured already, by number of schools.
+    """
+    seconds = dict(decided or {})
+    for trust in trusts:
+        yield from _disclosure(work, trust, seconds)
+    yield from disclosure.growth(seconds)
+
+
+def _disclosure(work: Path, trust: Trust, decided: dict[int, float]) -> Iterator[Row | Missing]:
+    """One trust's first decision, and the week that closes after it; its folders are removed afterwards."""
+    folder, home = _places(work, trust)
+    aside = folder.with_name(folder.name + "-week")
+    try:
+        landing = trust.write(folder)
+        held = hold_back(landing, aside)
+        _run(home, landing)
+    except (CommandFailed, LookupError) as error:
+        for name in (disclosure.first_what(trust.name), disclosure.closing_what(trust.name)):
+            yield _missing(name, error)
+        return
+    yield _first_decision(home, work, trust, decided)
+    week = [*held.night, *held.rest_of_week]
+    yield _row(disclosure.closing_what(trust.name), lambda: _closing(home, landing, week, trust))
+    for place in (home, folder, aside):
+        shutil.rmtree(place)
+
+
+def _places(work: Path, trust: Trust) -> tuple[Path, Path]:
+    """Where a trust's extracts go, and its home."""
+    name = trust.name.replace(" ", "-")
+    return work / name, work / f"{name}-home"
+
+
+def _first_decision(home: Path, work: Path, trust: Trust, decided: dict[int, float]) -> Row | Missing:
+    """Its row; its seconds are noted in `decided`, by number of schools."""
+    row = _row(disclosure.first_what(trust.name), lambda: disclosure.first(home, work, trust.name))
+    if isinstance(row, Row):
+        decided[trust.schools] = row.measured
+    return row
 
 
 def _row(what: str, measure: Callable[[], Row]) -> Row | Missing:
     try:
         return measure()
     except (CommandFailed, LookupError, ImportError) as error:
-        return Missing(what, str(error).splitlines()[-1])
+        return _missing(what, error)
+
+
+def _missing(what: str, error: Exception) -> Missing:
+    return Missing(what, (str(error) or type(error).__name__).splitlines()[-1])
 
 
 def _demo(work: Path) -> Row:
@@ -84,11 +144,14 @@ def _run(home: Path, landing: Path) -> Measurement:
     return run(everypupil("--home", str(home), "run", "--landing", str(landing)))
 
 
-def _trust(work: Path, trust: Trust, empty: Measurement) -> Iterator[Row | Missing]:
-    folder, home = work / trust.name.replace(" ", "-"), work / f"{trust.name.replace(' ', '-')}-home"
+def _trust(work: Path, trust: Trust, empty: Measurement, decided: dict[int, float]) -> Iterator[Row | Missing]:
+    folder, home = _places(work, trust)
     what = {
         "full": f"whole run, {trust.name}",
         "night": f"a night's delivery, {trust.name}",
+        "first": disclosure.first_what(trust.name),
+        "closing": disclosure.closing_what(trust.name),
+        "loss": disclosure.loss_what(trust.name),
         "lake": f"landing to lake, registers, {trust.name}",
         "marts": f"attendance marts, {trust.name}",
         "nothing": f"run with nothing new, {trust.name}",
@@ -96,12 +159,12 @@ def _trust(work: Path, trust: Trust, empty: Measurement) -> Iterator[Row | Missi
     }
     try:
         landing = trust.write(folder)
-        night = hold_back_a_night(landing, folder.with_name(folder.name + "-night"))
+        held = hold_back(landing, folder.with_name(folder.name + "-week"))
         whole_load = _yardstick(work, "load", str(landing))
         full = _run(home, landing)
     except (CommandFailed, LookupError) as error:
         for name in what.values():
-            yield Missing(name, str(error).splitlines()[-1])
+            yield _missing(name, error)
         return
     start = empty.seconds
     full_seconds = full.seconds - start
@@ -116,10 +179,13 @@ def _trust(work: Path, trust: Trust, empty: Measurement) -> Iterator[Row | Missi
         peak_at_most_bytes=4 * GIGABYTE,
         note=f"gross {full.seconds:.1f} s; the empty run is {SMALLEST.pupils} pupils of one school, {start:.1f} s",
     )
+    yield _first_decision(home, work, trust, decided)
+    yield from disclosure.losses(home, trust.name)
     yield _row(what["marts"], lambda: _attendance_marts(what["marts"], work, home))
     yield _row(what["nothing"], lambda: _nothing_new(what["nothing"], home, landing))
     yield _row(what["workbook"], lambda: _workbook(what["workbook"], home, work))
-    yield _row(what["night"], lambda: _night(what["night"], home, landing, night, full_seconds, start))
+    yield _row(what["night"], lambda: _night(what["night"], home, landing, held.night, full_seconds, start))
+    yield _row(what["closing"], lambda: _closing(home, landing, held.rest_of_week, trust))
     yield _row(what["lake"], lambda: _landing_to_lake(what["lake"], work, landing))
 
 
@@ -132,11 +198,19 @@ def _yardstick(work: Path, action: str, *arguments: str) -> float:
     return measured.seconds - empty.seconds
 
 
-def hold_back_a_night(landing: Path, aside: Path) -> list[tuple[Path, Path]]:
-    """Takes the newest night's registers, and whatever was extracted after them, out of the landing folder.
+@dataclass(frozen=True)
+class HeldBack:
+    """Files out of a landing folder, as (where it lies, where it belongs): of one night, of the rest of its week."""
+
+    night: list[tuple[Path, Path]]
+    rest_of_week: list[tuple[Path, Path]]
+
+
+def hold_back(landing: Path, aside: Path) -> HeldBack:
+    """Takes the first night of the newest week that has one, and what came after it, out of the landing folder.
 
     A night is a date of extraction at which every file is a register of one day (`register_<day>_<day>_<stamp>.csv`).
-    Returns (where it lies, where it belongs) of the night's files. Raises `LookupError` where no night is found.
+    Raises `LookupError` where no night is found.
     """
     by_night: dict[str, list[Path]] = defaultdict(list)
     for path in landing.rglob("*.csv"):
@@ -146,20 +220,27 @@ def hold_back_a_night(landing: Path, aside: Path) -> list[tuple[Path, Path]]:
     nights = [night for night, files in by_night.items() if all(ONE_DAY.search(path.stem) for path in files)]
     if not nights:
         raise LookupError("no date in the landing folder at which nothing but registers of one day was extracted")
-    chosen = max(nights)
-    moved = []
-    for night in (night for night in by_night if night >= chosen):
+    chosen = min(night for night in nights if _week(night) == _week(max(nights)))
+    held = HeldBack([], [])
+    for night in sorted(night for night in by_night if night >= chosen):
         for path in by_night[night]:
             target = aside / path.relative_to(landing)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, target)
             if night == chosen:
-                moved.append((target, path))
-    return moved
+                held.night.append((target, path))
+            elif _week(night) == _week(chosen):
+                held.rest_of_week.append((target, path))
+    return held
 
 
-def _deliver(night: list[tuple[Path, Path]]) -> None:
-    for lies, belongs in night:
+def _week(day: str) -> tuple[int, int]:
+    """The ISO year and week of a day, `20260717`."""
+    return date.fromisoformat(day).isocalendar()[:2]
+
+
+def _deliver(files: list[tuple[Path, Path]]) -> None:
+    for lies, belongs in files:
         shutil.move(lies, belongs)
 
 
@@ -180,15 +261,23 @@ def _night(
     )
 
 
+def _closing(home: Path, landing: Path, week: list[tuple[Path, Path]], trust: Trust) -> Row:
+    """What is still to come of a week is delivered, and nothing after it."""
+    if not week:
+        raise LookupError("nothing was extracted after the night that ends its week")
+    _deliver(week)
+    return disclosure.closing(_run(home, landing), trust.name)
+
+
 def _history(work: Path, empty: Measurement) -> Row:
     seconds = {}
     for trust in (DEMO_ONE_YEAR, DEMO_FIVE_YEARS):
         folder = work / f"history-{trust.years}"
         landing = trust.write(folder)
-        night = hold_back_a_night(landing, work / f"history-{trust.years}-night")
+        held = hold_back(landing, work / f"history-{trust.years}-week")
         home = work / f"history-{trust.years}-home"
         _run(home, landing)
-        _deliver(night)
+        _deliver(held.night)
         seconds[trust.years] = _run(home, landing).seconds
     return Row(
         "a night with five years of history",

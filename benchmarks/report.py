@@ -16,26 +16,44 @@ from benchmarks.measure import Machine, as_json
 
 @dataclass(frozen=True)
 class Row:
-    """One target: what was done, what it is held against, both net of an empty run, and the bound on their ratio."""
+    """One figure: what was done, what it is held against, both net of an empty run, and the bound on their ratio.
+
+    `at_most` is None for what is told without a target; `unit` is of both figures.
+    """
 
     what: str
-    seconds: float
+    measured: float
     yardstick: str
-    yardstick_seconds: float
-    at_most: float
+    yardstick_measured: float
+    at_most: float | None
     empty_seconds: float = 0.0
     peak_bytes: int | None = None
     peak_at_most_bytes: int | None = None
     note: str = ""
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
-        return self.seconds / self.yardstick_seconds
+        return self.measured / self.yardstick_measured
 
     @property
     def is_met(self) -> bool:
         in_memory = self.peak_at_most_bytes is None or (self.peak_bytes or 0) <= self.peak_at_most_bytes
-        return self.ratio <= self.at_most and in_memory
+        return in_memory and (self.at_most is None or self.ratio <= self.at_most)
+
+    @property
+    def is_target(self) -> bool:
+        return self.at_most is not None or self.peak_at_most_bytes is not None
+
+    @property
+    def figures(self) -> tuple[str, str]:
+        """Both figures with their unit: seconds to the thousandth, whatever is counted whole."""
+        places = 3 if self.unit == "s" else 0
+        return f"{self.measured:,.{places}f} {self.unit}", f"{self.yardstick_measured:,.{places}f} {self.unit}"
+
+    @property
+    def bound(self) -> str:
+        return "" if self.at_most is None else f"{self.at_most:g}"
 
 
 @dataclass(frozen=True)
@@ -50,31 +68,26 @@ def in_a_line(row: Row | Missing) -> str:
     """A row as soon as it is known: a run that is stopped has still told what it measured."""
     if isinstance(row, Missing):
         return f"NOT measured: {row.what}: {row.reason}"
+    measured, held_against = row.figures
+    bound = f" (at most {row.bound})" if row.bound else ""
     peak = "" if row.peak_bytes is None else f", {row.peak_bytes / 1e6:,.0f} MB"
-    against = f"{row.yardstick_seconds:,.3f} s of {row.yardstick}"
-    return f"measured: {row.what}: {row.seconds:,.3f} s, {row.ratio:,.3f} of {against} (at most {row.at_most:g}){peak}"
+    note = f" [{row.note}]" if row.note else ""
+    return f"measured: {row.what}: {measured}, {row.ratio:,.3f} of {held_against} of {row.yardstick}{bound}{peak}{note}"
 
 
 def show(rows: list[Row | Missing], machine: Machine) -> None:
     """Prints the table."""
     table = Table(title="Targets, net of an empty run of the same command", title_justify="left")
-    for heading in ("what", "seconds", "held against", "seconds", "ratio", "at most", "peak MB", "met"):
+    for heading in ("what", "measured", "held against", "that is", "ratio", "at most", "peak MB", "met"):
         table.add_column(heading, justify="left" if heading in {"what", "held against", "met"} else "right")
     for row in rows:
         if isinstance(row, Missing):
             table.add_row(row.what, "", f"not measured: {row.reason}", "", "", "", "", "no")
             continue
         peak = "" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:,.0f}"
-        table.add_row(
-            row.what,
-            f"{row.seconds:,.3f}",
-            row.yardstick,
-            f"{row.yardstick_seconds:,.3f}",
-            f"{row.ratio:,.3f}",
-            f"{row.at_most:g}",
-            peak,
-            "yes" if row.is_met else "NO",
-        )
+        measured, held_against = row.figures
+        met = "" if not row.is_target else "yes" if row.is_met else "NO"
+        table.add_row(row.what, measured, row.yardstick, held_against, f"{row.ratio:,.3f}", row.bound, peak, met)
     console = Console(width=200)
     console.print(table)
     for row in rows:
@@ -104,4 +117,4 @@ def write(rows: list[Row | Missing], machine: Machine, folder: Path) -> Path:
 def _row(row: Row | Missing) -> dict[str, Any]:
     if isinstance(row, Missing):
         return {"what": row.what, "not_measured": row.reason}
-    return {**row.__dict__, "ratio": row.ratio, "is_met": row.is_met}
+    return {**row.__dict__, "ratio": row.ratio, "is_met": row.is_met if row.is_target else None}

@@ -460,8 +460,6 @@ def _moment(text: str) -> dt.datetime:
 
 # Machine formats
 
-_LEVELS = {"school": "School", "trust": "Trust", "la": "Local authority", "region": "Regional", "national": "National"}
-
 
 def csv_text(frame: pd.DataFrame, release_id: str) -> str:
     """A tidy CSV with a symbol in the place of every missing figure and the release on every row.
@@ -479,8 +477,8 @@ def csv_text(frame: pd.DataFrame, release_id: str) -> str:
         front: list[str] = []
         if tidy:
             year = str(record["academic_year"])
-            level = str(record["level"])
-            front = [year.replace("/", ""), wording.period_name(str(record["period"])), _LEVELS.get(level, level)]
+            period, level = wording.period_name(str(record["period"])), wording.level_name(str(record["level"]))
+            front = [year.replace("/", ""), period, level]
         writer.writerow([*front, *[_csv_cell(column, record) for column in columns], release_id])
     return out.getvalue()
 

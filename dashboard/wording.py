@@ -133,6 +133,15 @@ _PERIODS = {
     "SUM1": "First half of the summer term",
     "SUM2": "Second half of the summer term",
 }
+# The words of DfE's `geographic_level`; a model is fitted over all schools at once.
+_LEVELS = {
+    "school": "School",
+    "trust": "Trust",
+    "la": "Local authority",
+    "region": "Regional",
+    "national": "National",
+    "model": "All schools",
+}
 
 
 def label(column: str) -> str:
@@ -149,6 +158,11 @@ def period_name(period: str) -> str:
     if period.startswith("D"):
         return day(period[1:])
     return f"Week {period[-2:]} of {period[1:5]}" if period.startswith("W") else period
+
+
+def level_name(level: str) -> str:
+    """What a row stands for in words: `la` is Local authority. A level without a name comes back as it is."""
+    return _LEVELS.get(level, level)
 
 
 def day(value: str | dt.date) -> str:

@@ -14,7 +14,8 @@ from orchestration.errors import ChainError
 from orchestration.fingerprint import RunInput
 from orchestration.releases import current_manifest, require_ledger
 from quality.disclosure import write_pattern
-from quality.ledger.decision import decide, read_decision
+from quality.disclosure.loss import write_loss
+from quality.ledger.decision import RESULT_TABLES, decide, read_decision
 from quality.ledger.entry import Facts, append
 from quality.ledger.store import Ledger, LedgerDamagedError
 
@@ -50,42 +51,64 @@ def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
     holds.
 
     Where the ledger holds nothing back both are one, and are decided together: whoever reads both tiers must not find
-    in one what the other hides.
+    in one what the other hides. Where it does, what leaders may not see is hidden from the public too.
     """
     if not _is_anything_held(connection):
         write_pattern(connection, registry)
         return
     minimum = registry.data["disclosure"]["minimum_pupils"]
-    write_pattern(connection, _only(registry, [tier for tier in minimum if tier != PUBLIC]))
     catalog = str((connection.execute("SELECT current_database()").fetchone() or ("",))[0])
     connection.execute(f"ATTACH ':memory:' AS {_BASIS}")
     try:
-        # A catalogue of its own, in which `marts` is what the public tier tells of.
-        for schema in ("marts", "staging", "disclosure"):
-            connection.execute(f"CREATE SCHEMA {_BASIS}.{schema}")
-        tables = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables "
-            "WHERE table_catalog = ? AND table_schema IN ('marts', 'staging', 'public_basis')",
-            [catalog],
-        ).fetchall()
-        told = {name for schema, name in tables if schema == "public_basis"}
-        for schema, name in tables:
-            if schema == "public_basis":
-                continue
-            source = "public_basis" if schema == "marts" and name in told else schema
-            connection.execute(f'CREATE VIEW {_BASIS}.{schema}."{name}" AS FROM "{catalog}".{source}."{name}"')
+        _open_basis(connection, catalog)
+        write_pattern(connection, _only(registry, [tier for tier in minimum if tier != PUBLIC]))
+        hidden = connection.execute("SELECT DISTINCT table_name, row_key FROM disclosure.pattern").fetchall()
         connection.execute(f"USE {_BASIS}")
-        write_pattern(connection, _only(registry, [PUBLIC]))
+        public = _only(registry, [PUBLIC])
+        write_pattern(connection, public, hidden)
+        _add_standing(connection, catalog)
+        write_loss(connection, public)
         connection.execute(f'USE "{catalog}"')
-        written = connection.execute(
-            "SELECT table_name FROM information_schema.tables WHERE table_catalog = ? AND table_schema = 'disclosure'",
-            [_BASIS],
-        ).fetchall()
-        for (name,) in written:
+        for name in _tables(connection, _BASIS, "disclosure"):
             connection.execute(f'INSERT INTO disclosure."{name}" BY NAME FROM {_BASIS}.disclosure."{name}"')
     finally:
         connection.execute(f'USE "{catalog}"')
         connection.execute(f"DETACH {_BASIS}")
+
+
+def _open_basis(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Fills a catalogue of its own, in which `marts` is what the public tier tells of."""
+    for schema in ("marts", "staging", "disclosure"):
+        connection.execute(f"CREATE SCHEMA {_BASIS}.{schema}")
+    told = _tables(connection, catalog, "public_basis")
+    for schema in ("marts", "staging"):
+        for name in _tables(connection, catalog, schema):
+            source = "public_basis" if schema == "marts" and name in told else schema
+            connection.execute(f'CREATE VIEW {_BASIS}.{schema}."{name}" AS FROM "{catalog}".{source}."{name}"')
+    # What was decided before is kept per tier: the leaders' decision forgets what it did not use.
+    if "solved" in _tables(connection, catalog, "disclosure"):
+        connection.execute(f'CREATE TABLE {_BASIS}.disclosure.solved AS FROM "{catalog}".disclosure.solved')
+
+
+def _add_standing(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Adds the hidden ones among the rows that stand as they were published: they carry no figure to decide over."""
+    for table in RESULT_TABLES:
+        if f"published_{table}" in _tables(connection, catalog, "ledger"):
+            connection.execute(
+                f"""
+                INSERT INTO disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
+                SELECT '{PUBLIC}', '{table}', hidden_key, 'c', hidden_reason, hidden_rule
+                FROM "{catalog}".ledger.published_{table}
+                WHERE hidden_key IS NOT NULL
+                    AND hidden_key NOT IN (SELECT row_key FROM disclosure.pattern WHERE table_name = '{table}')
+                ORDER BY ALL
+                """
+            )
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, catalog: str, schema: str) -> list[str]:
+    query = "SELECT table_name FROM information_schema.tables WHERE table_catalog = ? AND table_schema = ? ORDER BY ALL"
+    return [str(name) for (name,) in connection.execute(query, [catalog, schema]).fetchall()]
 
 
 def _is_anything_held(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -73,6 +73,7 @@ class _Live(logging.Handler):
 def shown() -> Iterator[None]:
     """Shows progress on standard error for as long as the block runs."""
     handler: logging.Handler = _Live() if sys.stderr.isatty() else _Plain()
+    before = LOGGER.level, LOGGER.propagate
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
@@ -80,4 +81,6 @@ def shown() -> Iterator[None]:
         yield
     finally:
         LOGGER.removeHandler(handler)
+        LOGGER.setLevel(before[0])
+        LOGGER.propagate = before[1]
         handler.close()

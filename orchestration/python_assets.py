@@ -165,6 +165,8 @@ def gate_asset(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     def gate(chain: ChainRun) -> Iterator[Any]:
         with progress.step("gate"):
             report = run_gate(chain)
+        for part, seconds in report["seconds"].items():
+            progress.say(f"gate, {part}: {seconds:.1f} s")
         yield dg.MaterializeResult(
             metadata={"outcome": report["outcome"], "rules": len(report["results"])},
             check_results=check_results(report["results"]),

@@ -11,7 +11,9 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +164,9 @@ def run_gate(settings: Settings, run_id: str, dbt_results: Sequence[Path] = ()) 
     step (default: those in the home's state folder).
     """
     folder = settings.quality_dir / run_id
+    seconds: dict[str, float] = {}
     try:
-        report = verdict(run_id, _judge_all(settings, folder, dbt_results))
+        report = verdict(run_id, _judge_all(settings, folder, dbt_results, seconds))
     except BrokenGateError as error:
         report = GateReport(run_id, "broken", (), str(error))
     except Exception as error:
@@ -174,11 +177,14 @@ def run_gate(settings: Settings, run_id: str, dbt_results: Sequence[Path] = ()) 
             (),
             f"The gate broke ({_origin(error)}); nothing is published, report this with the run id {run_id}.",
         )
+    report = replace(report, seconds=seconds)
     write_report(report, folder / "gate.json")
     return report
 
 
-def _judge_all(settings: Settings, folder: Path, dbt_results: Sequence[Path]) -> list[RuleResult]:
+def _judge_all(
+    settings: Settings, folder: Path, dbt_results: Sequence[Path], seconds: dict[str, float]
+) -> list[RuleResult]:
     try:
         registry = load_registry(settings)
     except ValueError as error:
@@ -187,8 +193,21 @@ def _judge_all(settings: Settings, folder: Path, dbt_results: Sequence[Path]) ->
     suites = all_suites(registry)
     check_warehouse(settings, (rule for suite in suites for rule in suite.rules))
     # The attack first: it opens the warehouse for itself, which DuckDB allows only while nobody else holds it.
-    attacked = attack_results(settings, registry, folder)
-    return [*judge_warehouse(settings, suites, folder / "failing_keys.parquet"), *attacked, *from_dbt]
+    with _timed("attack", seconds):
+        attacked = attack_results(settings, registry, folder)
+    with _timed("rules", seconds):
+        judged = judge_warehouse(settings, suites, folder / "failing_keys.parquet")
+    return [*judged, *attacked, *from_dbt]
+
+
+@contextmanager
+def _timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Notes how long a part took, also where it fails."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[part] = round(time.monotonic() - started, 2)
 
 
 def _origin(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -35,12 +35,13 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class GateReport:
-    """The verdict of one gate run, as it is written to `gate.json`."""
+    """The verdict of one gate run, as it is written to `gate.json`; `seconds` says how long each part of it took."""
 
     run_id: str
     outcome: Outcome
     results: tuple[RuleResult, ...]
     sentence: str
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

@@ -210,7 +210,7 @@ def _hidden(context: Context) -> None:
         else ""
     )
     frame["table"] = [_table_name(str(name)) for name in frame["table_name"]]
-    frame["level"] = [_LEVELS.get(str(level), str(level)) for level in frame["level"]]
+    frame["level"] = [wording.level_name(str(level)) for level in frame["level"]]
     hidden, cells = int(frame["hidden"].sum()), int(frame["cells"].sum())
     figure(
         key="hidden_figures",
@@ -245,7 +245,6 @@ _TABLES = {
     "progress_school": "progress of schools",
     "progress_model": "models of progress",
 }
-_LEVELS = {"school": "School", "trust": "Trust", "la": "Local authority", "model": "All schools"}
 
 
 def _table_name(name: str) -> str:

@@ -64,6 +64,7 @@ FIGURES = {
         "shrunken_ci_low",
         "shrunken_ci_high",
         "probability_above",
+        "dfe_band",
     ],
     "progress_model": ["n_pupils", "n_schools", "coefficients", "var_school", "var_pupil", "icc", "deviance"],
     "coverage": ["expected", "received", "share"],
@@ -160,7 +161,7 @@ def _from_progress(system: System, cells: Cells, tables: Mapping[str, pd.DataFra
     multiplier = float(registry.data["statistics"]["normal_multiplier"])
     variances = _variances(tables)
     for name, frame in tables_of(tables, "progress_school"):
-        figures = {column: numbers(frame, column) for column in FIGURES["progress_school"]}
+        figures = {column: numbers(frame, column) for column in FIGURES["progress_school"] if column != "dfe_band"}
         told = np.isnan(figures["n"]) & np.logical_or.reduce(
             [np.isfinite(figures[column]) for column in figures if column != "n"]
         )

@@ -1,8 +1,9 @@
 """Compares the least loss with plainer ways to hide: `python -m quality.disclosure.compare --warehouse FILE`.
 
-Prints, per tier, the rows of measure_value and of the progress tables that are hidden by the integer programme, by the
-plain greedy method under the same audit, and by hiding every measure and group of a unit and period that has a primary
-cell (before its own secondary suppression, so that figure is the least it could be). Reads the marts alone.
+Prints, per tier, as a table or as JSON, the rows of measure_value and of the progress tables that are hidden by the
+integer programme, by the plain greedy method under the same audit, and by hiding every measure and group of a unit and
+period that has a primary cell (before its own secondary suppression, so that figure is the least it could be). Reads
+the marts alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import duckdb
 import pandas as pd
 
 from ingest.registry import Registry, read_registry
+from ingest.settings import load_settings
 from quality.disclosure.cells import Marts, read_marts
 from quality.disclosure.pattern import Decision, decide
 
@@ -35,7 +37,7 @@ def compare(marts: Marts, registry: Registry, tiers: list[str], with_greedy: boo
             found.append({"tier": tier, "method": method, **_counts(decision), "cpu_seconds": round(seconds, 1)})
             if not greedy:
                 found.append({"tier": tier, "method": "whole rows", "hidden": _whole_rows(decision, marts)})
-    return pd.DataFrame(found)
+    return pd.DataFrame(found).convert_dtypes().sort_values("tier", kind="stable", ignore_index=True)
 
 
 def _counts(decision: Decision) -> dict[str, object]:
@@ -60,9 +62,10 @@ def _whole_rows(decision: Decision, marts: Marts) -> int:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m quality.disclosure.compare", description="What suppression loses.")
     parser.add_argument("--warehouse", type=Path, required=True)
-    parser.add_argument("--registry", type=Path, default=Path("dbt_project/registry"))
+    parser.add_argument("--registry", type=Path, default=load_settings().registry_dir)
     parser.add_argument("--schools", type=int, help="only so many schools, with the sums over them")
     parser.add_argument("--no-greedy", action="store_true", help="leave the plain greedy method out")
+    parser.add_argument("--json", action="store_true", help="print JSON in one line")
     chosen = parser.parse_args(arguments)
     registry = read_registry(chosen.registry)
     with duckdb.connect(str(chosen.warehouse), read_only=True) as connection:
@@ -70,7 +73,11 @@ def main(arguments: list[str]) -> int:
     if chosen.schools:
         marts = first_schools(marts, chosen.schools)
     tiers = list(registry.data["disclosure"]["minimum_pupils"])
-    print(compare(marts, registry, tiers, not chosen.no_greedy).to_string(index=False))
+    found = compare(marts, registry, tiers, not chosen.no_greedy)
+    if chosen.json:
+        print(found.to_json(orient="records"))
+        return 0
+    print(found.astype(object).where(found.notna(), "").to_string(index=False))
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     return 0
 

@@ -9,6 +9,7 @@ Source of the rules: Hundepool et al. (2012), Statistical Disclosure Control, ch
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from ingest.registry import Registry
 from quality.disclosure.audit import untouched
 from quality.disclosure.cells import (
+    CELL,
     GAP_KEY,
     MEASURE_VALUE_KEY,
     PROPORTION,
@@ -85,10 +87,15 @@ def decide_pattern(marts: Marts, registry: Registry, tier: str, greedy: bool = F
 
 
 def decide(
-    marts: Marts, registry: Registry, tiers: list[str], greedy: bool = False, solved: Solved | None = None
+    marts: Marts,
+    registry: Registry,
+    tiers: list[str],
+    greedy: bool = False,
+    solved: Solved | None = None,
+    hidden: Collection[tuple[str, str]] = (),
 ) -> dict[str, Decision]:
     """What each tier hides, and what that lost. greedy: without the integer programme, for comparison. solved: what was
-    decided before, to which what is decided now is added.
+    decided before, to which what is decided now is added. hidden: table_name and row_key of rows to hide whatever else.
 
     What a less strict tier hides is hidden by a stricter one too: else a reader of both could solve one by the other.
     Raises `ValueError` for a tier that the registry lacks, a unit whose schools are not known, totals that contradict
@@ -104,14 +111,26 @@ def decide(
     last = max(order.index(tier) for tier in tiers)
     rows = counted_rows(marts, registry)
     stages = count_stages(rows, marts, registry), share_stages(rows, marts, registry)
-    empty = [np.full(len(rows), "", dtype=object) for _ in range(3)]
-    state = State(empty[0], empty[1], empty[2], np.zeros(len(rows), dtype=bool))
+    state = _state_of(rows, hidden)
     found = {}
     for name in order[: last + 1]:
         state, blocks = _decide_tier(rows, stages, registry, name, state, greedy, {} if solved is None else solved)
         if name in tiers:
             found[name] = Decision(_pattern(rows, state, marts.gap, registry, name), _blocks(blocks, name))
     return found
+
+
+def _state_of(rows: pd.DataFrame, hidden: Collection[tuple[str, str]]) -> State:
+    """Before anything is decided: the rows that are hidden by another decision. A number of pupils is hidden where no
+    row shows it.
+    """
+    known = set(hidden)
+    is_hidden = np.array([key in known for key in zip(rows["table_name"], rows["row_key"], strict=True)], dtype=bool)
+    of_cell = [rows[column] for column in ("academic_year", "family", *CELL)]
+    count_hidden = pd.Series(is_hidden, rows.index).groupby(of_cell).transform("all")
+    rule, block, method = (np.full(len(rows), "", dtype=object) for _ in range(3))
+    rule[is_hidden] = COMPLEMENTARY
+    return State(rule, block, method, count_hidden.to_numpy(dtype=bool))
 
 
 def _decide_tier(
@@ -134,7 +153,7 @@ def _decide_tier(
         between(numerator, 1, smallest - 1) | between(complement, 1, smallest - 1)
     )
     state = State(before.rule.copy(), before.block.copy(), before.method.copy(), before.count_hidden | few)
-    state.rule[small & (state.rule == "")] = SMALL_NUMERATOR
+    state.rule[small & (state.rule != FEW_PUPILS)] = SMALL_NUMERATOR
     state.rule[few] = FEW_PUPILS
     years: dict[str, list[Stage]] = {}
     for stage in [*stages[0], *stages[1]]:

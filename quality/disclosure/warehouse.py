@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 import duckdb
 import pandas as pd
@@ -25,14 +26,16 @@ _BLOCK_TYPES = {
 }
 
 
-def write_pattern(connection: duckdb.DuckDBPyConnection, registry: Registry) -> dict[str, int]:
+def write_pattern(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, hidden: Collection[tuple[str, str]] = ()
+) -> dict[str, int]:
     """Replaces schema `disclosure`'s tables from the marts; returns the number of hidden rows per tier.
 
-    Raises `ValueError` as `decide` does.
+    hidden: table_name and row_key of rows to hide whatever else, as in `decide`. Raises `ValueError` as `decide` does.
     """
     tiers = list(registry.data["disclosure"]["minimum_pupils"])
     solved = Remembered(read_solved(connection))
-    decided = decide(read_marts(connection), registry, tiers, solved=solved)
+    decided = decide(read_marts(connection), registry, tiers, solved=solved, hidden=hidden)
     connection.execute("create schema if not exists disclosure")
     write_solved(connection, solved.used)
     _LOGGER.info("disclosure: %d problems stood as they were decided before, %d were solved", *solved.counts)

@@ -92,12 +92,11 @@ def _find_changed_cells(connection: duckdb.DuckDBPyConnection, attendance_measur
         parts = dict(zip(("level", "unit", "dimension", "value"), cell or (), strict=False))
         cell_sql = "null" if cell is None else _UNIT.format(family="t.family", **parts)
         period = "period" if "period" in key else "'YTD'"
-        row_key = ", '|', ".join(f"coalesce(cast({column} as varchar), '')" for column in key.split(", "))
         connection.execute(
             f"""
             insert into cell_now
             with told as (
-                select *, {family} as family, concat({row_key}) as row_key,
+                select *, {family} as family, {_row_key_sql(key)} as row_key,
                     md5(cast(to_json(t) as varchar)) as value_hash
                 from exports_public.{table} as t
             )
@@ -119,6 +118,11 @@ def _find_changed_cells(connection: duckdb.DuckDBPyConnection, attendance_measur
     )
 
 
+def _row_key_sql(key: str) -> str:
+    """The key of a row of `t` as the pattern writes it."""
+    return "concat(" + ", '|', ".join(f"coalesce(cast(t.{column} as varchar), '')" for column in key.split(", ")) + ")"
+
+
 def _write_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, str]:
     """Writes an entry's Parquet files; returns the content hash of each by its name."""
     queries = {
@@ -131,9 +135,16 @@ def _write_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[st
     for table in RESULT_TABLES:
         family = f"'{RESULTS_COVERAGE}'" if table == "coverage" else "measure_id"
         only = f"and feed = '{RESULTS_COVERAGE}'" if table == "coverage" else ""
-        queries[table] = (
-            f"select t.* from exports_public.{table} as t where (t.academic_year, {family}) in {changed} {only}"
-        )
+        # With the reason why a row is hidden: a copy that stands has no figure left to find it by.
+        queries[table] = f"""
+            select t.*, p.row_key as hidden_key, p.reason as hidden_reason, p.rule_id as hidden_rule
+            from exports_public.{table} as t
+            left join (
+                select row_key, min(reason) as reason, min(rule_id) as rule_id from disclosure.pattern
+                where tier = 'public' and table_name = '{table}' group by row_key
+            ) as p on p.row_key = {_row_key_sql(_TABLES[table][0])}
+            where (t.academic_year, {family}) in {changed} {only}
+        """
     return {f"{name}.parquet": _write(connection, query, folder / f"{name}.parquet") for name, query in queries.items()}
 
 

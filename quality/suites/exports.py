@@ -13,7 +13,10 @@ TIERS = ("public", "leaders")
 
 @dataclass(frozen=True)
 class FigureTable:
-    """An exported table whose rows may be hidden: its key, figures, main figure, counts of pupils and school."""
+    """An exported table whose rows may be hidden: its key, figures, main figure, counts of pupils and school.
+
+    `level` is SQL: what a row of the table stands for, a column of it or a word.
+    """
 
     name: str
     key: tuple[str, ...]
@@ -21,6 +24,7 @@ class FigureTable:
     main_figure: str
     counts: tuple[str, ...]
     school: str | None
+    level: str = "level"
 
 
 FIGURE_TABLES = (
@@ -69,11 +73,13 @@ FIGURE_TABLES = (
             "shrunken_ci_high",
             "reliability",
             "probability_above",
+            "dfe_band",
             "coverage",
         ),
         "raw_mean",
         ("n",),
         "school_key",
+        "'school'",
     ),
     FigureTable(
         "progress_model",
@@ -82,6 +88,7 @@ FIGURE_TABLES = (
         "deviance",
         ("n_pupils",),
         None,
+        "'model'",
     ),
 )
 
@@ -239,9 +246,52 @@ def _small_numerator(table: str, registry: Registry) -> Rule:
     )
 
 
+def _loss_rules(tier: str, registry: Registry) -> list[Rule]:
+    """What readers are told is hidden is what is hidden, by the exports themselves."""
+    table, key = f"exports_{tier}.disclosure_loss", ("academic_year", "table_name", "level")
+    columns = ", ".join(f"coalesce(l.{column}, e.{column}) as {column}" for column in key)
+    same_key = " and ".join(f"l.{column} = e.{column}" for column in key)
+    exported = " union all ".join(
+        f"select academic_year, '{figures.name}' as table_name, {figures.level} as level, count(*) as cells, "
+        f"count(*) filter (where status = 'c') as hidden from exports_{tier}.{figures.name} group by all"
+        for figures in FIGURE_TABLES
+    )
+    limit = float(registry.data["disclosure"]["report_school_cells_hidden_above_percent"])
+    over = f"reason = 'any' and level = 'school' and '{tier}' = 'public' and 100.0 * hidden / cells > {limit!r}"
+    return [
+        Rule(
+            "QX-004",
+            table,
+            "For every table, year and level, as many rows are said to be hidden as have status c, of as many as there "
+            "are.",
+            Rows(
+                f"select {columns} from (select * from judged where reason = 'any') as l full join ({exported}) as e "
+                f"on {same_key} where (l.cells, l.hidden) is distinct from (e.cells, e.hidden)"
+            ),
+            key,
+        ),
+        Rule(
+            "QX-005",
+            table,
+            "The reasons add up to all that is hidden; its percentage and the remark on it follow from the counts.",
+            Rows(
+                f"select {', '.join(key)} from judged group by {', '.join(key)} "
+                "having list_sort(list(reason)) is distinct from ['any', 'derived', 'primary', 'secondary'] "
+                "or count(distinct cells) <> 1 "
+                "or sum(hidden) filter (where reason = 'any') is distinct from "
+                "sum(hidden) filter (where reason <> 'any') "
+                "or bool_or(percent_hidden is distinct from round(100.0 * hidden / cells, 2)) "
+                f"or bool_or(is_over_limit is distinct from ({over}))"
+            ),
+            key,
+        ),
+    ]
+
+
 def _tier_rules(tier: str, registry: Registry) -> list[Rule]:
     rules = [
         _small_numerator(f"exports_{tier}.measure_value", registry),
+        *_loss_rules(tier, registry),
     ]
     for position, table in enumerate(FIGURE_TABLES):
         rules += _hidden_rules(10 + 10 * position, tier, table, registry)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from quality.attacker.cells import GAP_KEY
 from quality.disclosure import Marts
@@ -75,3 +78,19 @@ def test_a_list_of_pupils_tells_of_a_school_only_where_no_table_shows_its_number
     assert [(breach.table, breach.row_key) for breach in found if breach.quantity == "rows_accepted"] == [
         ("leaders/delivery", "d1")
     ]
+
+
+@pytest.mark.parametrize("tier", ["public", "leaders"])
+@pytest.mark.parametrize("counts", [[1], [4], [60], [1, 0], [60, 0], [0, 0, 5], [4, 3]])
+def test_one_pupil_one_group_and_a_group_that_is_everyone_give_nothing_away(counts: list[int], tier: str) -> None:
+    marts = one_school(counts)
+    assert attacked(published(marts, suppressed(marts, tier)), tier) == []
+
+
+@pytest.mark.parametrize("tier", ["public", "leaders"])
+def test_a_table_without_totals_gives_nothing_away(tier: str) -> None:
+    marts = one_school([80, 3, 150])
+    without = replace(marts, measure_value=marts.measure_value[marts.measure_value["group_dimension"].ne("all")])
+    hidden = suppressed(without, tier)
+    assert len(hidden["measure_value"]) == 1
+    assert attacked(published(without, hidden), tier) == []

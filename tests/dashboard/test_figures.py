@@ -207,3 +207,8 @@ def test_the_name_of_a_school_in_a_title_is_no_markup_on_the_download(monkeypatc
     table = Table(pd.DataFrame({"n": [12], "status": ["ok"]}), ("n", "status"))
     figure(key="k", title="![x](http://evil.invalid/x.png)", takeaway="A.", alt_text="A.", caption=caption, table=table)
     assert labels == ["Download these figures as CSV\\: \\!\\[x\\]\\(http\\://evil.invalid/x.png\\)"]
+
+
+def test_every_level_has_one_name_and_an_unknown_one_is_not_hidden() -> None:
+    names = [wording.level_name(level) for level in ("school", "trust", "la", "model", "planet")]
+    assert names == ["School", "Trust", "Local authority", "All schools", "planet"]

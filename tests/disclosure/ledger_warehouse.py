@@ -21,7 +21,8 @@ from quality.ledger.store import Ledger
 YEAR, FIRST_MONDAY = "2025/26", date(2025, 9, 1)
 MEASURE, RESULT = "attendance_rate", "mean_score"
 _SOURCES = """
-create schema intermediate; create schema aggregates; create schema exports_public;
+create schema intermediate; create schema aggregates; create schema exports_public; create schema disclosure;
+create table disclosure.pattern (tier varchar, table_name varchar, row_key varchar, reason varchar, rule_id varchar);
 create table intermediate.int_enrolment_week (academic_year varchar, school_key varchar, pupil_key bigint, term varchar,
     week_start date, expected integer, received integer, possible integer, attended integer, authorised integer,
     unauthorised integer, late integer);
@@ -190,7 +191,10 @@ class Trust:
         stands = self.connection.execute("select count(*) from ledger.standing").fetchone()
         self.connection.execute("delete from exports_public.measure_value where measure_id = 'mean_score'")
         if stands and stands[0]:
-            self.connection.execute("insert into exports_public.measure_value from ledger.published_measure_value")
+            self.connection.execute(
+                "insert into exports_public.measure_value by name "
+                "select columns(c -> not starts_with(c, 'hidden_')) from ledger.published_measure_value"
+            )
             return
         self.connection.execute(
             f"""

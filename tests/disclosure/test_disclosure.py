@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -363,6 +364,84 @@ def test_where_nothing_is_held_back_the_chain_decides_both_tiers_together() -> N
     assert {row[0] for row in together} == {"public", "leaders"}
 
 
+def held_back(marts: Marts, told: Marts, standing: pd.DataFrame | None = None) -> duckdb.DuckDBPyConnection:
+    """A warehouse in which the public is told of other figures than came; standing: rows as they were published."""
+    connection = warehouse(marts)
+    connection.execute(NO_LEDGER_SQL)
+    connection.execute("create schema public_basis; insert into ledger.apart_year values (?)", [YEAR])
+    values = told.measure_value.assign(status="ok")
+    if standing is not None:
+        connection.register("standing", standing)
+        connection.execute("create table ledger.published_measure_value as from standing")
+        values = pd.concat([values, standing.drop(columns=["hidden_key", "hidden_reason", "hidden_rule"])])
+    connection.register("told", values)
+    connection.execute("create table public_basis.measure_value as from told")
+    return connection
+
+
+def hidden_from(connection: duckdb.DuckDBPyConnection, tier: str) -> set[str]:
+    query = "select row_key from disclosure.pattern where tier = ? and table_name = 'measure_value'"
+    return {str(key).split("|")[-1] for (key,) in connection.execute(query, [tier]).fetchall()}
+
+
+def test_what_leaders_may_not_see_is_hidden_from_the_public_too_where_corrections_wait() -> None:
+    """Of twelve pupils that the public was told of four are left: the public figure of twelve would be shown."""
+    connection = held_back(marts_of(groups([80, 4, 150])), marts_of(groups([80, 12, 150])))
+    write_patterns(connection, REGISTRY)
+    assert hidden_from(connection, "leaders") == {"0", "1"}
+    assert hidden_from(connection, "public") == {"0", "1"}
+    (lost,) = connection.execute(
+        "select hidden from disclosure.loss where tier = 'public' and table_name = 'measure_value' and reason = 'any'"
+    ).fetchone() or (0,)
+    assert lost == 2
+
+
+def test_what_hides_a_cell_from_leaders_alone_is_protected_among_the_public_figures_too() -> None:
+    """Leaders lose a cell whose company, in the public figures, is another: it is not left to be the rest of a sum."""
+    told = [*groups([80, 12, 150]), *(row | {"period": "AUT"} for row in groups([80, 12, 150]))]
+    came = [*groups([80, 4, 150]), *(row | {"period": "AUT"} for row in groups([4, 80, 150]))]
+    connection = held_back(marts_of(came), marts_of(told))
+    write_patterns(connection, REGISTRY)
+    keys = connection.execute("select tier, row_key from disclosure.pattern").fetchall()
+    by_tier = {tier: {key for of, key in keys if of == tier} for tier in ("public", "leaders")}
+    assert by_tier["leaders"]
+    assert by_tier["leaders"] <= by_tier["public"]
+    for period in ("YTD", "AUT"):
+        assert len([key for key in by_tier["public"] if f"|{period}|" in key]) >= 2
+
+
+def test_what_stands_as_it_was_published_stays_hidden_with_its_reason_and_is_counted() -> None:
+    rows = marts_of([row | {"measure_id": "mean_score_maths"} for row in groups([80, 3, 150])]).measure_value
+    standing = rows.assign(status=["c", "c", "ok", "ok"], n=pd.Series([pd.NA, pd.NA, 150, 233], dtype="Int64"))
+    key = standing.apply(lambda row: row_key(row, MEASURE_VALUE_KEY), axis=1)
+    standing = standing.assign(
+        hidden_key=key.where(standing["status"].eq("c")),
+        hidden_reason=pd.Series(["secondary", "primary", None, None], dtype=object),
+        hidden_rule=pd.Series(["DC-003", "DC-001", None, None], dtype=object),
+    )
+    connection = held_back(marts_of(groups([80, 90, 150])), marts_of(groups([80, 90, 150])), standing)
+    write_patterns(connection, REGISTRY)
+    found = connection.execute(
+        "select row_key, reason, rule_id from disclosure.pattern where tier = 'public' order by all"
+    ).fetchall()
+    assert found == sorted(zip(key[:2], ["secondary", "primary"], ["DC-003", "DC-001"], strict=True))
+    counted = connection.execute(
+        "select reason, cells, hidden from disclosure.loss where tier = 'public' and table_name = 'measure_value'"
+    ).fetchall()
+    assert sorted(counted) == [("any", 8, 2), ("derived", 8, 0), ("primary", 8, 1), ("secondary", 8, 1)]
+
+
+def test_what_stands_is_not_solved_again_for_either_tier_where_corrections_wait(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connection = held_back(random_trust(3), random_trust(3))
+    write_patterns(connection, REGISTRY)
+    caplog.clear()
+    with caplog.at_level("INFO", logger="everypupil"):
+        write_patterns(connection, REGISTRY)
+    assert len(re.findall(r"[1-9]\d* problems stood as they were decided before, 0 were solved", caplog.text)) == 2
+
+
 def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> None:
     schools = pd.DataFrame({"school_key": list("1234"), "urn": list("1234"), "trust": ["T1"] * 4, "la": ["301"] * 4})
     connection = warehouse(
@@ -424,6 +503,17 @@ def test_totals_that_contradict_their_parts_are_refused_with_the_table_named() -
     rows[-1]["n"] = 230
     with pytest.raises(ValueError, match=r"marts\.measure_value contradicts itself"):
         decide_pattern(marts_of(rows), REGISTRY, "public")
+
+
+def test_contradictory_totals_of_a_warehouse_leave_the_pattern_that_stood() -> None:
+    connection = warehouse(marts_of(groups([80, 3, 150])))
+    write_pattern(connection, REGISTRY)
+    stood = connection.execute("select * from disclosure.pattern order by all").fetchall()
+    connection.execute("update marts.measure_value set n = 230 where group_value = 'all'")
+    with pytest.raises(ValueError, match=r"^marts\.measure_value contradicts itself: .*; rebuild the marts"):
+        write_pattern(connection, REGISTRY)
+    assert stood
+    assert connection.execute("select * from disclosure.pattern order by all").fetchall() == stood
 
 
 def test_a_term_is_not_bounded_by_its_year_below_the_minimum() -> None:

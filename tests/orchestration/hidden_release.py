@@ -28,8 +28,8 @@ DAY = date(2026, 7, 31)
 FROM_BOTH, FROM_PUBLIC = 7919, 6841
 LIMITS = {"public": 10, "leaders": 6}
 _COUNTS = ("n", "n_group", "n_comparator")
-_PLAIN = {"status", "phase", "urn", "school_key", "feed", "rule_id", "severity", "definition_version", "dfe_band"}
-_TEXTS = {"interval_method", "coefficients"}
+_PLAIN = {"status", "phase", "urn", "school_key", "feed", "rule_id", "severity", "definition_version"}
+_TEXTS = {"interval_method", "coefficients", "dfe_band"}
 Row = dict[str, Any]
 
 
@@ -90,7 +90,7 @@ def _plant(
             continue
         mark = len(planted) + 1
         if name in _TEXTS:
-            spoiled[name] = f"{base}.text-{mark}"
+            spoiled[name] = f"{base}.{mark} text"
         elif value is not None and types[name].upper() in ("BIGINT", "INTEGER"):
             spoiled[name] = base * 100_000 + mark
         elif isinstance(value, float):

@@ -42,9 +42,13 @@ def build(connection: duckdb.DuckDBPyConnection, *, mark: str = "/", slices: tup
 
     Parameters: `mark`, the mark of one session of 2025/26; `slices`, the slice fingerprints of 2024/25 and 2025/26.
     """
-    for schema in ("lake", "marts", "exports_public", "exports_leaders"):
+    for schema in ("lake", "marts", "disclosure", "exports_public", "exports_leaders"):
         connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         connection.execute(f"CREATE SCHEMA {schema}")
+    connection.execute(
+        "CREATE TABLE disclosure.pattern (tier VARCHAR, table_name VARCHAR, row_key VARCHAR, reason VARCHAR, "
+        "rule_id VARCHAR)"
+    )
     for name, key in GRAIN.items():
         columns = [f"{column} {_TEXT_KEYS.get(column, 'VARCHAR')}" for column in key]
         if name in _WITH_URN:

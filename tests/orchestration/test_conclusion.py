@@ -116,3 +116,11 @@ def test_any_other_error_is_a_failure_in_one_sentence(settings: Settings) -> Non
 )
 def test_exit_codes(outcome: Any, refused_files: int, code: int) -> None:
     assert exit_code_of(outcome, refused_files) == code
+
+
+def test_totals_that_contradict_their_parts_end_a_run_with_the_table_named(settings: Settings) -> None:
+    error = ValueError("marts.measure_value contradicts itself: the total of AUT is not what its groups add up to.")
+    run = conclude_failed(settings, "run", "2026-07-31T18:00:00Z", error)
+    assert (run.outcome, run.exit_code) == ("failed", 1)
+    assert "marts.measure_value contradicts itself" in run.sentence
+    assert "the old release stands" in run.sentence

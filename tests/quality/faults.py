@@ -335,9 +335,12 @@ def _records() -> list[Fault]:
 
 
 def _exports(tier: str) -> list[Fault]:
-    value, gap, progress, model = (
-        f"exports_{tier}.{name}" for name in ("measure_value", "gap", "progress_school", "progress_model")
+    value, gap, progress, model, loss = (
+        f"exports_{tier}.{name}"
+        for name in ("measure_value", "gap", "progress_school", "progress_model", "disclosure_loss")
     )
+    miscounted = {f"QX-004@{loss}": 1}
+    of_models = "where level = 'model'"
     # Hidden in both tiers: five boys in a school.
     hidden = "where level = 'school' and unit_code = '100001' and group_value = 'M'"
     gap_hidden = "where level = 'school' and unit_code = '100001'"
@@ -354,15 +357,15 @@ def _exports(tier: str) -> list[Fault]:
             f"delete from disclosure.pattern where tier = '{tier}'; update {value} set value = 80.0 {hidden}",
             {f"QX-011@{value}": 1},
         ),
-        Fault(f"update {value} set status = 'x' {hidden}", {f"QX-012@{value}": 1}),
+        Fault(f"update {value} set status = 'x' {hidden}", {f"QX-012@{value}": 1, **miscounted}),
         Fault(
             f"update marts.measure_value set n = 3 {SCHOOL_ALL}; update {value} set n = 3 {SCHOOL_ALL}",
             {f"QX-013@{value}": 1, f"QX-014@{_other(tier)}.measure_value": 1},
         ),
         Fault(f"update {value} set ci_high = 91 {SCHOOL_ALL}", {f"QX-014@{value}": 1}),
-        Fault(f"delete from {value} {SCHOOL_ALL}", {f"QX-015@{value}": 1}),
+        Fault(f"delete from {value} {SCHOOL_ALL}", {f"QX-015@{value}": 1, **miscounted}),
         Fault(pattern("measure_value", "written|otherwise"), {f"QX-016@{value}": 1}),
-        Fault(f"insert into {value} from {value} {SCHOOL_ALL}", {f"QX-017@{value}": 2}),
+        Fault(f"insert into {value} from {value} {SCHOOL_ALL}", {f"QX-017@{value}": 2, **miscounted}),
         Fault(f"update {value} set status = 'fine' {SCHOOL_ALL}", {f"QX-018@{value}": 1}),
         Fault(f"update {value} set value = null {SCHOOL_ALL}", {f"QX-019@{value}": 1}),
         Fault(f"update {gap} set gap = 1.0 {gap_hidden}", {f"QX-020@{gap}": 1, f"QX-021@{gap}": 1}),
@@ -370,25 +373,25 @@ def _exports(tier: str) -> list[Fault]:
             f"delete from disclosure.pattern where tier = '{tier}'; update {gap} set gap = 1.0 {gap_hidden}",
             {f"QX-021@{gap}": 1},
         ),
-        Fault(f"update {gap} set status = 'x' {gap_hidden}", {f"QX-022@{gap}": 1}),
+        Fault(f"update {gap} set status = 'x' {gap_hidden}", {f"QX-022@{gap}": 1, **miscounted}),
         Fault(
             f"update marts.gap set n_group = 3 where level = 'trust'; update {gap} set n_group = 3 where level = "
             f"'trust'",
             {f"QX-023@{gap}": 1, f"QX-024@{_other(tier)}.gap": 1},
         ),
         Fault(f"update {gap} set gap = 2 where level = 'trust'", {f"QX-024@{gap}": 1}),
-        Fault(f"delete from {gap} where level = 'trust'", {f"QX-025@{gap}": 1}),
+        Fault(f"delete from {gap} where level = 'trust'", {f"QX-025@{gap}": 1, **miscounted}),
         Fault(pattern("gap", "written|otherwise"), {f"QX-026@{gap}": 1}),
-        Fault(f"insert into {gap} from {gap} where level = 'trust'", {f"QX-027@{gap}": 2}),
+        Fault(f"insert into {gap} from {gap} where level = 'trust'", {f"QX-027@{gap}": 2, **miscounted}),
         Fault(f"update {gap} set status = 'fine' where level = 'trust'", {f"QX-028@{gap}": 1}),
         Fault(f"update {gap} set gap = null where level = 'trust'", {f"QX-029@{gap}": 1}),
         Fault(pattern("progress_school", school_key), {f"QX-030@{progress}": 1, f"QX-032@{progress}": 1}),
-        Fault(f"update {progress} set status = 'c' {one}", {f"QX-031@{progress}": 1}),
+        Fault(f"update {progress} set status = 'c' {one}", {f"QX-031@{progress}": 1, **miscounted}),
         Fault(
             f"{pattern('progress_school', school_key)}; update {progress} set status = 'u', n = null, raw_mean = "
             f"null, raw_ci_low = null, raw_ci_high = null, "
             f"shrunken = null, shrunken_se = null, shrunken_ci_low = null, shrunken_ci_high = null, reliability = "
-            f"null, probability_above = null, coverage = null {one}",
+            f"null, probability_above = null, dfe_band = null, coverage = null {one}",
             {f"QX-032@{progress}": 1},
         ),
         Fault(
@@ -396,13 +399,13 @@ def _exports(tier: str) -> list[Fault]:
             {f"QX-033@{progress}": 1, f"QX-034@{_other(tier)}.progress_school": 1},
         ),
         Fault(f"update {progress} set shrunken = 0.06 {one}", {f"QX-034@{progress}": 1}),
-        Fault(f"delete from {progress} {one}", {f"QX-035@{progress}": 1}),
+        Fault(f"delete from {progress} {one}", {f"QX-035@{progress}": 1, **miscounted}),
         Fault(pattern("progress_school", "written|otherwise"), {f"QX-036@{progress}": 1}),
-        Fault(f"insert into {progress} from {progress} {one}", {f"QX-037@{progress}": 2}),
+        Fault(f"insert into {progress} from {progress} {one}", {f"QX-037@{progress}": 2, **miscounted}),
         Fault(f"update {progress} set status = 'fine' {one}", {f"QX-038@{progress}": 1}),
         Fault(f"update {progress} set raw_mean = null {one}", {f"QX-039@{progress}": 1}),
         Fault(pattern("progress_model", model_key), {f"QX-040@{model}": 1, f"QX-042@{model}": 1}),
-        Fault(f"update {model} set status = 'c'", {f"QX-041@{model}": 1}),
+        Fault(f"update {model} set status = 'c'", {f"QX-041@{model}": 1, **miscounted}),
         Fault(
             f"{pattern('progress_model', model_key)}; update {model} set status = 'u', n_pupils = null, n_schools = "
             f"null, coefficients = null, var_school = null, "
@@ -414,9 +417,9 @@ def _exports(tier: str) -> list[Fault]:
             {f"QX-043@{model}": 1, f"QX-044@{_other(tier)}.progress_model": 1},
         ),
         Fault(f"update {model} set icc = 0.2", {f"QX-044@{model}": 1}),
-        Fault(f"delete from {model}", {f"QX-045@{model}": 1}),
+        Fault(f"delete from {model}", {f"QX-045@{model}": 1, **miscounted}),
         Fault(pattern("progress_model", "written|otherwise"), {f"QX-046@{model}": 1}),
-        Fault(f"insert into {model} from {model}", {f"QX-047@{model}": 2}),
+        Fault(f"insert into {model} from {model}", {f"QX-047@{model}": 2, **miscounted}),
         Fault(f"update {model} set status = 'fine'", {f"QX-048@{model}": 1}),
         Fault(f"update {model} set deviance = null", {f"QX-049@{model}": 1}),
         Fault(
@@ -428,6 +431,18 @@ def _exports(tier: str) -> list[Fault]:
             "denominator = 12, value = 83.3333333 where level = 'trust' and group_dimension = 'all'",
             {f"QX-003@{value}": 1, f"QX-003@{_other(tier)}.measure_value": 1},
         ),
+        Fault(
+            f"update {loss} set hidden = hidden + 1 where table_name = 'measure_value' and level = 'school' and "
+            "reason = 'any'",
+            {**miscounted, f"QX-005@{loss}": 1},
+        ),
+        Fault(f"update {loss} set cells = cells + 1 {of_models}", miscounted),
+        Fault(f"delete from {loss} where table_name = 'gap' and level = 'school'", miscounted),
+        Fault(f"update {loss} set hidden = 1 {of_models} and reason = 'derived'", {f"QX-005@{loss}": 1}),
+        Fault(f"delete from {loss} {of_models} and reason = 'primary'", {f"QX-005@{loss}": 1}),
+        Fault(f"update {loss} set cells = 2 {of_models} and reason = 'primary'", {f"QX-005@{loss}": 1}),
+        Fault(f"update {loss} set percent_hidden = 1.0 {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
+        Fault(f"update {loss} set is_over_limit = true {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
     ]
     texts = {
         "dim_school": "school_name",
@@ -448,11 +463,16 @@ def _exports(tier: str) -> list[Fault]:
                 "measure": "where measure_id = 'attendance_rate'",
                 "gap": "where level = 'trust'",
                 "progress_model": "",
-                "disclosure_loss": "",
+                "disclosure_loss": f"{of_models} and reason = 'primary'",
                 "data_quality_issue": "",
                 "delivery": "where feed = 'pupils'",
             }.get(table, one)
-            also = {"progress_model": {f"QX-044@{model}": 1}, "gap": {f"QX-024@{gap}": 1}}.get(table, {})
+            also = {
+                "progress_model": {f"QX-044@{model}": 1},
+                "gap": {f"QX-024@{gap}": 1},
+                "progress_school": {f"QX-034@{progress}": 1},
+                "disclosure_loss": {f"QX-005@{loss}": 2},
+            }.get(table, {})
             faults.append(
                 Fault(
                     f"update exports_{tier}.{table} set {column} = '{PLANTED_UPN}' {where}",

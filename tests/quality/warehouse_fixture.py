@@ -10,6 +10,7 @@ import duckdb
 
 from ingest.registry import load_registry
 from ingest.settings import Settings, load_settings
+from quality.disclosure.loss import write_loss
 from quality.suites.exports import FIGURE_TABLES
 
 # Recognisable on purpose: no test may find any of these in what the gate says.
@@ -198,6 +199,7 @@ def build_home(folder: Path) -> Home:
         for table in FIGURE_TABLES:
             connection.execute(f"create view public_basis.{table.name} as from marts.{table.name}")
         _write_measures(home.settings, connection)
+        write_loss(connection, load_registry(home.settings))
         for tier, tables in (("public", 7), ("leaders", 9)):
             _write_exports(connection, tier, tables)
     write_dbt_results(home.settings)
@@ -264,8 +266,8 @@ def _write_exports(connection: duckdb.DuckDBPyConnection, tier: str, n_tables: i
     for table in tables[:n_tables]:
         connection.execute(f"create table exports_{tier}.{table} as from marts.{table}")
     connection.execute(
-        f"create table exports_{tier}.disclosure_loss as select '2025/26' as academic_year, 'gap' as table_name, "
-        "'school' as level, 'any' as reason, 2 as cells, 0 as hidden, 0.0 as percent_hidden, false as is_over_limit"
+        f"create table exports_{tier}.disclosure_loss as select * exclude (tier) from disclosure.loss "
+        f"where tier = '{tier}'"
     )
     for table, figures in HIDDEN_FIGURES.items():
         blanks = ", ".join(f"{figure} = null" for figure in figures)
