@@ -61,6 +61,9 @@ SELECT rule_id, any_value(sentence) AS rule, severity, status, count(DISTINCT sc
        min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM query_table(?) GROUP BY rule_id, severity, status ORDER BY severity DESC, rule_id, status
 """
+_BRIDGES = """
+SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY bridge_id, level, unit_code, step
+"""
 _DELIVERIES = "SELECT * FROM query_table(?) ORDER BY extracted_at DESC, feed, file_name"
 
 
@@ -197,6 +200,11 @@ def loss(release: Release) -> pd.DataFrame:
 def issues(release: Release) -> pd.DataFrame:
     """Open findings by rule, with counts only."""
     return release.frame(_ISSUES, [published(release, "data_quality_issue")])
+
+
+def bridges(release: Release, view: str, academic_year: str, measure_id: str) -> pd.DataFrame:
+    """Every step of every bridge of one measure and year that this reader may see."""
+    return release.frame(_BRIDGES, [view, academic_year, measure_id])
 
 
 def deliveries(release: Release) -> pd.DataFrame:

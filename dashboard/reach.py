@@ -48,6 +48,7 @@ WHERE EXISTS (
 _OWN_SEXES = "SELECT DISTINCT pupil_key, sex FROM t WHERE pupil_key IN (SELECT pupil_key FROM reach.enrolment)"
 _OF_SCHOOLS = {
     "assessment_result": _WHOLE,
+    "attendance_bridge": _WHOLE,
     "attendance_enrolment_year": _WHOLE,
     "attendance_pupil_year": _WHOLE,
     "coverage": _WHOLE,

@@ -10,17 +10,18 @@ from typing import Any
 
 import yaml
 
+from ingest.bridges import check_bridges
 from ingest.settings import Settings
 
-FILES = ("measures", "assessments", "groups", "nations", "rules")
+FILES = ("measures", "assessments", "groups", "nations", "rules", "bridges")
 
 
 @dataclass(frozen=True)
 class Registry:
     """All registry files merged.
 
-    `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, `nations`, and the
-    limits of `rules.yml`.
+    `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, `nations`, `bridges` with
+    `bridge_start` and `statistical_terms`, and the limits of `rules.yml`.
     """
 
     data: dict[str, Any]
@@ -44,7 +45,11 @@ class Registry:
 
 
 def read_registry(folder: Path) -> Registry:
-    """Reads the registry folder. Raises `ValueError` naming a file of broken YAML or of a key that another has."""
+    """Reads the registry folder.
+
+    Raises: `ValueError` naming a file of broken YAML or of a key that another has, or a bridge of which nothing can be
+    made.
+    """
     merged: dict[str, Any] = {}
     for name in FILES:
         path = folder / f"{name}.yml"
@@ -56,7 +61,7 @@ def read_registry(folder: Path) -> Registry:
         if twice:
             raise ValueError(f"Registry file {path} repeats {', '.join(sorted(twice))}; keep each key in one file.")
         merged.update(content)
-    return Registry(merged)
+    return Registry({**merged, "bridges": check_bridges(merged)})
 
 
 def load_registry(settings: Settings) -> Registry:

@@ -23,6 +23,7 @@ UNPUBLISHED_COLUMNS = frozenset({"slice_fingerprint"})
 _GROUPED = ("academic_year", "period", "level", "unit_code", "measure_id", "definition_version", "group_definition")
 GRAIN: dict[str, tuple[str, ...]] = {
     "assessment_result": ("pupil_key", "assessment_id", "subject", "component", "result_date"),
+    "attendance_bridge": ("academic_year", "level", "unit_code", "measure_id", "bridge_id", "step"),
     "attendance_enrolment_year": ("academic_year", "enrolment_key"),
     "attendance_pupil_year": ("academic_year", "pupil_key"),
     "coverage": ("academic_year", "period", "feed", "school_key"),

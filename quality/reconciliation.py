@@ -11,6 +11,7 @@ import pyarrow.parquet as parquet
 
 from ingest.registry import Registry
 from quality.rules import Rows, RowsWhere, Rule, Suite, literal
+from quality.suites.bridge import bridge_equations
 from quality.suites.marts import academic_year_sql
 from quality.suites.raw import FEEDS
 
@@ -195,7 +196,10 @@ def _level_rules(registry: Registry) -> list[Rule]:
 
 def reconciliation_suite(registry: Registry) -> Suite:
     """The equations that SQL can check in the warehouse; those between the lake's files are `lake_findings`."""
-    return Suite("reconciliation", (*_file_rules(), *_raw_rules(), *_session_rules(), *_level_rules(registry)))
+    return Suite(
+        "reconciliation",
+        (*_file_rules(), *_raw_rules(), *_session_rules(), *_level_rules(registry), *bridge_equations()),
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from dashboard.components import palette
 CHART_REASONS = {
     "interval_plot": "A point with its 95% interval: users must see how sure a figure is before they compare two, "
     "and a bar from zero hides differences that are small beside the figure itself.",
+    "steps_plot": "A point for every step with a line back to the step before: a waterfall, whose bars from zero would "
+    "hide steps that are small beside the figure itself.",
 }
 # Names and titles are set in short lines: on a narrow screen one long line would leave no room for the plot.
 _NAME_WIDTH, _TITLE_WIDTH = 20, 34
@@ -97,6 +99,16 @@ def interval_plot(
     height = rows + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + (_KEY_HEIGHT * len(present) if key_shown else 0)
     styled: alt.LayerChart = alt.layer(*layers).properties(height=height).configure(**palette.chart_style())
     return styled
+
+
+def steps_plot(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -> alt.Chart | alt.LayerChart | None:
+    """The steps of a waterfall, one row each, in their order.
+
+    Parameters: `data`, columns `name`, `value`, `low` and `high` (the values before and after the step, by size),
+    `word` and `text`; `axis_title`; `words`, the words of `word` in the order of the colours.
+    Returns: None where no row has a value.
+    """
+    return interval_plot(data, axis_title=axis_title, words=words)
 
 
 def _domain(values: list[float]) -> list[float]:

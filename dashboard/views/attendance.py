@@ -14,6 +14,7 @@ from dashboard.components.charts import interval_plot
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import Context
+from dashboard.views import bridges
 
 _LEVELS = ("trust", "la")
 _WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
@@ -46,6 +47,7 @@ def render(context: Context) -> None:
     whole = _whole(context, year, measure_id, period)
     _by_school(context, year, period, definition, whole)
     _by_group(context, year, period, definition, whole)
+    bridges.section(context, year, definition)
 
 
 def _whole(context: Context, year: str, measure_id: str, period: str) -> dict[str, Any] | None:

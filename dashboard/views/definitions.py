@@ -46,6 +46,12 @@ def render(context: Context) -> None:
             "<div "
             f'class="ep-table"><table><caption>{html.escape(str(measure["name"]))}</caption><tbody>{terms}</tbody></table></div>'
         )
+    st.header("Other people's definitions", anchor=False)
+    paragraph(
+        "Who counts otherwise, and what has to be changed in our figure to come to theirs. The figures themselves are "
+        "for readers of pupils' rows alone: two neighbouring steps differ by few pupils."
+    )
+    _bridges(context)
     st.header("Words in the place of a figure", anchor=False)
     words = [f"<li><b>{wording.STATUS_WORDS[k]}</b>: {html.escape(v)}</li>" for k, v in wording.STATUS_MEANINGS.items()]
     st.html(f"<ul>{''.join(words)}</ul>")
@@ -72,6 +78,14 @@ def render(context: Context) -> None:
         ),
         table=Table(pd.DataFrame(measures), ("name", "measure_id", "definition_version", "unit")),
     )
+
+
+def _bridges(context: Context) -> None:
+    for bridge in context.registry.data["bridges"]:
+        st.subheader(wording.literal(str(bridge["name"])), anchor=False)
+        paragraph(f"{bridge['whose']}. Source: {bridge['source']}. {bridge.get('caveat', '')}".strip())
+        steps = [f"<li><b>{html.escape(s['name'])}</b>: {html.escape(s['sentence'])}</li>" for s in bridge["steps"]]
+        st.html(f"<ol>{''.join(steps)}</ol>")
 
 
 def _field(field: str) -> str:

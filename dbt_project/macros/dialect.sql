@@ -27,6 +27,15 @@
     concat('W', year(date_add({{ monday }}, 3)), '-', lpad(weekofyear({{ monday }}), 2, '0'))
 {%- endmacro %}
 
+{#- 100 n / d of whole numbers, to nine decimals, halves away from zero: exact, where a DOUBLE is not. -#}
+{% macro exact_percent(n, d) %}{{ return(adapter.dispatch('exact_percent')(n, d)) }}{% endmacro %}
+{% macro default__exact_percent(n, d) -%}
+    cast(cast((200000000000 * cast({{ n }} as hugeint) + {{ d }}) // nullif(2 * cast({{ d }} as hugeint), 0) as decimal(18, 0)) * 0.000000001 as decimal(18, 9))
+{%- endmacro %}
+{% macro spark__exact_percent(n, d) -%}
+    cast(cast((200000000000 * cast({{ n }} as decimal(26, 0)) + {{ d }}) div nullif(2 * cast({{ d }} as decimal(26, 0)), 0) as decimal(18, 0)) * 0.000000001 as decimal(18, 9))
+{%- endmacro %}
+
 {% macro first_of_month(year, month) %}{{ return(adapter.dispatch('first_of_month')(year, month)) }}{% endmacro %}
 {% macro default__first_of_month(year, month) %}make_date({{ year }}, {{ month }}, 1){% endmacro %}
 
@@ -79,6 +88,12 @@
 
 {% macro bits_and(a, b) %}({{ a }} & {{ b }}){% endmacro %}
 {% macro bits_without(a, b) %}({{ a }} & ~{{ b }}){% endmacro %}
+
+{#- The morning's bit of every day that has a bit. -#}
+{% macro days_of_bits(a) %}{{ return(adapter.dispatch('days_of_bits')(a)) }}{% endmacro %}
+{% macro default__days_of_bits(a) %}(({{ a }} | ({{ a }} >> 1)) & 5461){% endmacro %}
+{% macro spark__days_of_bits(a) %}(({{ a }} | shiftright({{ a }}, 1)) & 5461){% endmacro %}
+
 {% macro count_bits(a) %}cast(bit_count({{ a }}) as integer){% endmacro %}
 
 {#- Least and greatest of two: both sides must be non-null. -#}

@@ -42,8 +42,8 @@
     {{ return(all_columns) }}
 {% endmacro %}
 
-{#- The newest parse of every delivery of a small feed. -#}
-{% macro lake_feed(feed) -%}
+{#- The newest parse of every delivery of a small feed; `derived` are columns made from those of the file: name to (type, SQL). -#}
+{% macro lake_feed(feed, derived={}) -%}
     {%- set paths = [] -%}
     {%- if execute -%}
         {%- set found = run_query(
@@ -51,14 +51,17 @@
             ~ "' and rows_accepted > 0 and accepted_path is not null order by accepted_path") -%}
         {%- set paths = found.columns[0].values() -%}
     {%- endif -%}
-    {{ parquet_rows(paths, lake_columns(feed)) }}
+    {{ parquet_rows(paths, lake_columns(feed), derived) }}
 {%- endmacro %}
 
 {#- A typed selection from Parquet files; without files an empty relation of the same type. -#}
-{% macro parquet_rows(paths, columns) -%}
+{% macro parquet_rows(paths, columns, derived={}) -%}
     select
     {%- for name, type in columns.items() %}
-        {% if paths %}cast({{ name }} as {{ type }}){% else %}cast(null as {{ type }}){% endif %} as {{ name }}{{ "," if not loop.last }}
+        {% if paths %}cast({{ name }} as {{ type }}){% else %}cast(null as {{ type }}){% endif %} as {{ name }}{{ "," if not loop.last or derived }}
+    {%- endfor %}
+    {%- for name, (type, expression) in derived.items() %}
+        {% if paths %}cast({{ expression }} as {{ type }}){% else %}cast(null as {{ type }}){% endif %} as {{ name }}{{ "," if not loop.last }}
     {%- endfor %}
     {% if paths -%}
         from {{ parquet_source(paths) }}

@@ -94,6 +94,7 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
     figures = [figure(year, "school", urn, *group) for year in YEARS for group in groups()]
     return {
         "assessment_result": [row | {"numeric_value": 101.0} for row in by_pupil],
+        "attendance_bridge": [bridge_step("school", urn, step) for step in (0, 1)],
         "attendance_enrolment_year": by_enrolment,
         "attendance_pupil_year": [row | {"possible": 380, "attended": 361} for row in by_pupil],
         "coverage": [
@@ -142,11 +143,36 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
 def rows_of_no_school() -> dict[str, list[dict[str, Any]]]:
     """By mart, the rows that lie beside the schools' folders."""
     return {
+        "attendance_bridge": [bridge_step("trust", "T0001", step) for step in (0, 1)],
         "delivery": [{"delivery_id": "d1", "rows_read": 5}],
         "dim_pupil_status": list(STATUSES),
         "measure": [{"measure_id": "m", "name": "Attendance"}],
         "measure_value": [figure(THIS_YEAR, "trust", "T0001", *group) for group in groups()],
         "progress_model": [{"measure_id": "m", "n_pupils": 30}],
+    }
+
+
+def bridge_step(level: str, unit: str, step: int) -> dict[str, Any]:
+    """One step of a bridge from 50 per cent, each a point less than the one before."""
+    return {
+        "academic_year": THIS_YEAR,
+        "level": level,
+        "unit_code": unit,
+        "measure_id": "attendance_rate",
+        "bridge_id": "days",
+        "step": step,
+        "bridge_name": "Days in place of sessions",
+        "whose": "Systems that count days",
+        "source": "a specification",
+        "caveat": None,
+        "step_name": ("Our figure", "Days, with half days")[step],
+        "sentence": "What the step changes.",
+        "record": "enrolment",
+        "n_records": 5,
+        "n_age_unknown": 0,
+        "value": 50.0 - step,
+        "change": -1.0 if step else None,
+        "status": "ok",
     }
 
 

@@ -37,6 +37,7 @@ TABLES = (
 TRUST = "T0001"
 
 FLOAT_COLUMNS = {
+    "change",
     "numerator",
     "denominator",
     "value",
@@ -73,6 +74,9 @@ FLOAT_COLUMNS = {
     "residual",
 }
 INTEGER_COLUMNS = {
+    "step",
+    "n_records",
+    "n_age_unknown",
     "n",
     "n_group",
     "n_comparator",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE
 from dashboard.access_log import read_log
+from ingest.registry import read_registry
 from ingest.settings import Settings
+from tests.dashboard.pupil_rows import add_pupils
 from tests.dashboard.release_fixture import RELEASE_ID, build_release, refused_run
 
 PAGES = ("overview", "attendance", "progress", "gaps", "data_quality", "definitions")
@@ -231,3 +234,56 @@ def test_definitions_come_from_the_release_with_version_boundary_and_source(
         "methodology",
     ):
         assert part in text
+
+
+BRIDGES = "From our figure to theirs"
+
+
+def test_bridges_are_drawn_for_readers_of_pupils_rows_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_release(tmp_path / "home")
+    add_pupils(settings)
+    for tier in ("public", "leaders"):
+        assert BRIDGES not in text_of(run_page(settings, "attendance", monkeypatch, tier))
+    shown = run_page(settings, "attendance", monkeypatch, "pupils")
+    assert not shown.exception
+    text = text_of(shown)
+    for part in (
+        BRIDGES,
+        "from 50.0% to 49.0%",
+        "Days in place of sessions (Systems that count days)",
+        "Days, with half days: −1.00 percentage points.",
+        "Source: a specification.",
+        "<td>What the step changes.</td>",
+    ):
+        assert part in text
+
+
+def test_a_role_of_one_school_sees_that_schools_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_release(tmp_path / "home")
+    add_pupils(settings)
+    places = {}
+    for role in ("school:100001", "operator"):
+        monkeypatch.setenv(ROLE_VARIABLE, role)
+        shown = run_page(settings, "attendance", monkeypatch, "pupils")
+        places[role] = next(box.options for box in shown.selectbox if box.label == "Of")
+    assert len(places["school:100001"]) == 1
+    assert "Trust T0001" in places["operator"]
+
+
+def test_a_role_of_year_groups_sees_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_release(tmp_path / "home")
+    add_pupils(settings)
+    settings.access_path.write_text("roles:\n  lead: {tier: pupils, schools: [100001], year_groups: [10]}\n")
+    monkeypatch.setenv(ROLE_VARIABLE, "lead")
+    shown = run_page(settings, "attendance", monkeypatch, "pupils")
+    assert not shown.exception
+    assert BRIDGES not in text_of(shown)
+
+
+def test_the_definitions_name_every_bridge_and_step(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = text_of(run_page(settings, "definitions", monkeypatch))
+    bridges = read_registry(settings.registry_dir).data["bridges"]
+    assert bridges
+    for bridge in bridges:
+        for part in (bridge["name"], *(step["sentence"] for step in bridge["steps"])):
+            assert html.escape(part) in text or part in text

@@ -27,6 +27,17 @@ AUTUMN, NEW_YEAR = date(2025, 9, 5), date(2026, 1, 10)
 LEAVER, RETURNER, MOVER, TWO_REFS, CODED, GUEST = 5, 6, 7, 8, 9, 10
 UNLISTED = 99
 CODES = ["/", "\\", "L", "B", "J", "C1", "C2", "E", "H", "J1", "G", "N", "U", "D", "Q", "X", "Y", "Y1", "Z", "#", "-"]
+# Births about the ends of a school year, by pupil of Ash; one is not given and one lies after the list.
+BORN = {
+    11: date(2009, 8, 31),
+    12: date(2009, 9, 1),
+    13: date(2010, 8, 31),
+    14: date(2010, 9, 1),
+    15: date(2020, 8, 31),
+    16: date(2020, 9, 1),
+    17: None,
+    18: date(2098, 1, 1),
+}
 # One pupil's sessions, by day of the term, with a mark under each of two references: the UPN's and the MIS number's.
 MARKED_TWICE = {
     (0, "AM"): ("/", "O"),
@@ -81,6 +92,7 @@ def pupil(laestab: str, ref: int, day: date, **changes: Any) -> Row:
         "as_at_date": day,
         "pupil_ref": ref,
         "ref_upn": ref,
+        "dob": BORN.get(ref, date(2012, 5, 1)),
         "sex": "FM"[ref % 2],
         "nc_year": str(7 + ref % 3),
         "entry_date": date(2024, 9, 1),

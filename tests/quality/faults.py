@@ -281,7 +281,7 @@ def _figures() -> list[Fault]:
         ),
         Fault(
             f"update {value} set numerator = numerator - 1.2, value = 79 {SCHOOL_ALL}",
-            {f"RC-030@{value}": 1, **_tiers("QX-014", "measure_value")},
+            {f"RC-030@{value}": 1, "RC-031@marts.attendance_bridge": 1, **_tiers("QX-014", "measure_value")},
         ),
         Fault(f"insert into {gap} from {gap} where level = 'trust'", {f"QM-120@{gap}": 2}),
         Fault(f"update {gap} set comparator = null where level = 'trust'", {f"QM-121@{gap}": 1, **gap_moved}),
@@ -293,6 +293,19 @@ def _figures() -> list[Fault]:
         gap_fault("QM-127", "within_school = 0.5"),
         gap_fault("QM-128", "coverage = 101"),
         Fault(f"update {gap} set measure_id = 'invented' where level = 'trust'", {f"QM-129@{gap}": 1, **gap_moved}),
+    ]
+
+
+def _bridges() -> list[Fault]:
+    at = "marts.attendance_bridge"
+    last = "where unit_code = '100001' and step = 2"
+    first = "where unit_code = '100001' and step = 0"
+    return [
+        Fault(f"insert into {at} from {at} {last}", {f"QM-170@{at}": 2, f"QM-171@{at}": 1}),
+        Fault(f"update {at} set change = change + 0.000000001 {last}", {f"QM-171@{at}": 1}),
+        Fault(f"update {at} set value = null {last}", {f"QM-172@{at}": 1}),
+        Fault(f"update {at} set status = 'c' {last}", {f"QM-173@{at}": 1}),
+        Fault(f"update {at} set numerator = numerator + 1 {first}", {f"RC-031@{at}": 1}),
     ]
 
 
@@ -494,6 +507,7 @@ FAULTS = [
     *_results_and_progress(),
     *_figures(),
     *_records(),
+    *_bridges(),
     *_exports("public"),
     *_exports("leaders"),
     Fault("alter table marts.dim_pupil_status add column surname varchar", {"QX-001@information_schema.columns": 1}),

@@ -132,6 +132,10 @@ case when u.level = 'trust' then 2 else 1 end as double) as numerator, cast(g.n 
 case when u.level = 'trust' then 2 else 1 end as double) as denominator,
 80e0 as value, 70e0 as ci_low, 90e0 as ci_high, 'ratio-linearised-t' as interval_method, 100e0 as coverage,
 'ok' as status from units as u, groups as g;
+create table marts.attendance_bridge as select v.academic_year, v.level, v.unit_code, v.measure_id, 'days' as bridge_id,
+s.step, cast(v.numerator - s.step as decimal(38, 9)) as numerator, cast(v.denominator as decimal(38, 9)) as denominator,
+cast(80 - s.step as decimal(18, 9)) as value, case when s.step > 0 then cast(-1 as decimal(18, 9)) end as change,
+'ok' as status from marts.measure_value as v, (values (0), (1), (2)) as s(step) where v.group_dimension = 'all';
 create table marts.gap as select academic_year, period, level, unit_code, measure_id, definition_version,
 'sex@census' as group_definition, 'sex' as group_dimension, 'M' as group_value, 'F' as comparator,
 case when level = 'trust' then 10 else 5 end as n_group,

@@ -14,7 +14,10 @@ with term as (
         sum(authorised) as authorised,
         sum(unauthorised) as unauthorised,
         sum(late) as late,
-        sum(missing) as missing
+        sum(missing) as missing,
+        sum(possible_days) as possible_days,
+        sum(absent_days) as absent_days,
+        sum(part_absent_days) as part_absent_days
     from {{ ref('int_enrolment_week') }}
     where {{ slices_to_build() }}
     group by enrolment_id, pupil_key, school_key, academic_year, term, slice_fingerprint
@@ -47,6 +50,9 @@ select
     cast(sum(authorised) + sum(unauthorised) as integer) as absent,
     cast(sum(late) as integer) as late,
     cast(sum(missing) as integer) as missing,
+    cast(sum(possible_days) as integer) as possible_days,
+    cast(sum(absent_days) as integer) as absent_days,
+    cast(sum(part_absent_days) as integer) as part_absent_days,
     slice_fingerprint
 from period
 group by academic_year, period, enrolment_id, pupil_key, school_key, slice_fingerprint

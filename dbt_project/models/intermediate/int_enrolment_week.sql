@@ -20,7 +20,9 @@ came as (
         {{ sum_if('mark.is_attended') }} as attended,
         {{ sum_if('mark.is_authorised') }} as authorised,
         {{ sum_if('mark.is_unauthorised') }} as unauthorised,
-        {{ sum_if('mark.is_late') }} as late
+        {{ sum_if('mark.is_late') }} as late,
+        bit_or(case when mark.is_attended then {{ session_bit('mark.session_date', 'mark.session') }} else 0 end) as attended_bits,
+        bit_or(case when mark.is_authorised or mark.is_unauthorised then {{ session_bit('mark.session_date', 'mark.session') }} else 0 end) as absent_bits
     from {{ ref('int_session_judgement') }} as mark
     inner join slice on mark.slice_fingerprint = slice.slice_fingerprint
     inner join {{ ref('int_day') }} as day on mark.session_date = day.session_date
@@ -83,7 +85,9 @@ merged as (
         coalesce(came.attended, 0) as attended,
         coalesce(came.authorised, 0) as authorised,
         coalesce(came.unauthorised, 0) as unauthorised,
-        coalesce(came.late, 0) as late
+        coalesce(came.late, 0) as late,
+        {{ days_of_bits('coalesce(came.attended_bits, 0)') }} as attended_day_bits,
+        {{ days_of_bits('coalesce(came.absent_bits, 0)') }} as absent_day_bits
     from came
     full outer join on_roll
         on came.enrolment_id = on_roll.enrolment_id and came.term = on_roll.term and came.week_start = on_roll.week_start
@@ -103,6 +107,9 @@ select
     cast(merged.authorised as integer) as authorised,
     cast(merged.unauthorised as integer) as unauthorised,
     cast(merged.late as integer) as late,
+    {{ count_bits('(merged.attended_day_bits | merged.absent_day_bits)') }} as possible_days,
+    {{ count_bits(bits_without('merged.absent_day_bits', 'merged.attended_day_bits')) }} as absent_days,
+    {{ count_bits(bits_and('merged.absent_day_bits', 'merged.attended_day_bits')) }} as part_absent_days,
     cast(merged.unusable as integer) + {{ count_bits(bits_without('merged.expected_bits', 'merged.row_bits')) }} as missing,
     cast({{ bits_without('merged.expected_bits', 'merged.row_bits') }} as integer) as absent_row_bits,
     cast(merged.n_rows as integer) as n_rows,

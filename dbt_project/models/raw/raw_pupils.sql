@@ -1,3 +1,4 @@
 {{ config(alias='pupils') }}
 -- depends_on: {{ source('lake', 'delivery') }}
-{{ lake_feed('pupils') }}
+-- Of a date of birth the warehouse knows no more than the school year it lies in.
+{{ lake_feed('pupils', {'birth_cohort': ['integer', birth_cohort('dob', 'as_at_date')]}) }}

@@ -17,6 +17,7 @@ select
     sen_provision,
     is_looked_after,
     is_post_looked_after,
-    idaci_decile
+    idaci_decile,
+    birth_cohort
 from {{ ref('raw_pupils') }}
 where as_at_date <= {{ as_of() }}
