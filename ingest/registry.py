@@ -10,17 +10,19 @@ from typing import Any
 
 import yaml
 
+from ingest.responses import response_faults
 from ingest.settings import Settings
 
-FILES = ("measures", "assessments", "groups", "nations", "rules")
+RESPONSES = "responses"
+FILES = ("measures", "assessments", "groups", "nations", "rules", RESPONSES)
 
 
 @dataclass(frozen=True)
 class Registry:
     """All registry files merged.
 
-    `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, `nations`, and the
-    limits of `rules.yml`.
+    `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, `nations`, the
+    limits of `rules.yml`, `absence_reasons` and `responses`.
     """
 
     data: dict[str, Any]
@@ -44,7 +46,10 @@ class Registry:
 
 
 def read_registry(folder: Path) -> Registry:
-    """Reads the registry folder. Raises `ValueError` naming a file of broken YAML or of a key that another has."""
+    """Reads the registry folder.
+
+    Raises: `ValueError` naming a file of broken YAML, of a key that another has or of a rule that cannot be meant.
+    """
     merged: dict[str, Any] = {}
     for name in FILES:
         path = folder / f"{name}.yml"
@@ -56,6 +61,9 @@ def read_registry(folder: Path) -> Registry:
         if twice:
             raise ValueError(f"Registry file {path} repeats {', '.join(sorted(twice))}; keep each key in one file.")
         merged.update(content)
+        fault = next(response_faults(content), None) if name == RESPONSES else None
+        if fault is not None:
+            raise ValueError(f"Registry file {path}: {fault}")
     return Registry(merged)
 
 

@@ -78,6 +78,7 @@
 {%- endmacro %}
 
 {% macro bits_and(a, b) %}({{ a }} & {{ b }}){% endmacro %}
+{% macro bits_or(a, b) %}({{ a }} | {{ b }}){% endmacro %}
 {% macro bits_without(a, b) %}({{ a }} & ~{{ b }}){% endmacro %}
 {% macro count_bits(a) %}cast(bit_count({{ a }}) as integer){% endmacro %}
 
@@ -104,3 +105,8 @@
 {% macro each_figure(column) %}{{ return(adapter.dispatch('each_figure')(column)) }}{% endmacro %}
 {% macro default__each_figure(column) %}unnest({{ column }}){% endmacro %}
 {% macro spark__each_figure(column) %}explode({{ column }}){% endmacro %}
+
+{#- The texts of a window's rows, in the window's order, joined by commas. -#}
+{% macro listed_over(text, frame) %}{{ return(adapter.dispatch('listed_over')(text, frame)) }}{% endmacro %}
+{% macro default__listed_over(text, frame) %}string_agg({{ text }}, ', ') over ({{ frame }}){% endmacro %}
+{% macro spark__listed_over(text, frame) %}array_join(collect_list({{ text }}) over ({{ frame }}), ', '){% endmacro %}

@@ -7,6 +7,7 @@ from typing import Any
 
 from ingest.registry import Registry
 from quality.rules import STATUSES, Between, InSet, NotNull, Rows, RowsWhere, Rule, Suite, Unique, any_null, literal
+from quality.suites.responses import response_rules
 
 LEVELS = ("school", "trust", "la", "region", "national")
 SESSIONS = ("AM", "PM")
@@ -722,5 +723,6 @@ def marts_suite(registry: Registry) -> Suite:
             *_assessment_rules(registry),
             *_progress_rules(),
             *_figure_rules(registry),
+            *response_rules(registry),
         ),
     )
