@@ -38,3 +38,9 @@
 {% macro percentage(part, whole) -%}
     (100 * cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0))
 {%- endmacro %}
+
+{#- A property of a rule of early response, by its place in the registry. -#}
+{% macro rule_of(rule_no, property) -%}
+    case {{ rule_no }}
+    {%- for rule in var('registry')['responses']['rules'] %} when {{ loop.index }} then {{ sql_text(rule[property]) }}{% endfor %} end
+{%- endmacro %}

@@ -73,6 +73,9 @@ FLOAT_COLUMNS = {
     "residual",
 }
 INTEGER_COLUMNS = {
+    "sessions",
+    "spells",
+    "flagged",
     "n",
     "n_group",
     "n_comparator",

@@ -11,16 +11,14 @@ with slice as (
 week as (
     select
         enrolment_id,
-        school_key,
-        academic_year,
-        week_start,
         slice_fingerprint,
+        week_start,
         bit_or(attended_bits) as attended_bits,
         bit_or(absent_bits) as absent_bits,
         bit_or(missing_bits) as missing_bits
     from {{ ref('int_enrolment_week') }}
     where {{ slices_to_build() }}
-    group by enrolment_id, school_key, academic_year, week_start, slice_fingerprint
+    group by enrolment_id, slice_fingerprint, week_start
 ),
 
 counted as (
@@ -37,20 +35,20 @@ placed as (
         *,
         coalesce(
             sum(attended) over (
-                partition by enrolment_id, academic_year order by week_start rows between unbounded preceding and 1 preceding
+                partition by enrolment_id, slice_fingerprint order by week_start rows between unbounded preceding and 1 preceding
             ), 0
         ) as attended_before,
         coalesce(
             sum(absent) over (
-                partition by enrolment_id, academic_year order by week_start rows between unbounded preceding and 1 preceding
+                partition by enrolment_id, slice_fingerprint order by week_start rows between unbounded preceding and 1 preceding
             ), 0
         ) as absent_before,
         coalesce(
             sum(missing) over (
-                partition by enrolment_id, academic_year order by week_start rows between unbounded preceding and 1 preceding
+                partition by enrolment_id, slice_fingerprint order by week_start rows between unbounded preceding and 1 preceding
             ), 0
         ) as missing_before,
-        sum(attended + absent) over (partition by enrolment_id, academic_year) as possible_of_year
+        sum(attended + absent) over (partition by enrolment_id, slice_fingerprint) as possible_of_year
     from counted
 ),
 
@@ -72,8 +70,6 @@ absence as (
 numbered as (
     select
         absence.*,
-        placed.school_key,
-        placed.academic_year,
         placed.possible_of_year,
         placed.attended_before + {{ count_bits(bits_and('placed.attended_bits', 'absence.earlier_bits')) }} as attended_before,
         placed.absent_before + {{ count_bits(bits_and('placed.absent_bits', 'absence.earlier_bits')) }} as absent_before,
@@ -87,8 +83,8 @@ numbered as (
 
 select
     numbered.enrolment_id,
-    numbered.school_key,
-    numbered.academic_year,
+    slice.school_key,
+    slice.academic_year,
     numbered.session_date,
     numbered.session,
     numbered.code,
@@ -101,7 +97,8 @@ select
     numbered.attended_before + numbered.absent_before + 1 = numbered.possible_of_year as is_last_recorded,
     numbered.slice_fingerprint
 from numbered
+inner join slice on numbered.slice_fingerprint = slice.slice_fingerprint
 inner join {{ ref('int_school_day_number') }} as school_day
-    on numbered.school_key = school_day.school_key
-        and numbered.academic_year = school_day.academic_year
+    on slice.school_key = school_day.school_key
+        and slice.academic_year = school_day.academic_year
         and numbered.session_date = school_day.session_date

@@ -3,13 +3,22 @@
 -- Every window ends at the row's own day: what came later is no evidence. A rule that was met speaks on the first day in the year,
 -- then on the first day on which it is met after its quiet school days.
 with recursive absence as (
-    select *
+    select
+        enrolment_id,
+        slice_fingerprint,
+        session_date,
+        day_no,
+        possible_no,
+        attended_before,
+        broken_before,
+        reason,
+        is_authorised
     from {{ ref('int_absence') }}
     where {{ slices_to_build() }}
 ),
 
 {% for rule in rules %}
-{%- set stay = 'partition by enrolment_id, academic_year' -%}
+{%- set stay = 'partition by enrolment_id, slice_fingerprint' -%}
 {%- if rule['looks_at'] == 'rate' -%}
     {%- set frame = stay ~ ' order by possible_no range between ' ~ (rule['of_last'] - 1) ~ ' preceding and current row' -%}
 {%- elif 'within_school_days' in rule -%}
@@ -27,26 +36,22 @@ counted_{{ loop.index }} as (
 start_{{ loop.index }} as (
     select
         enrolment_id,
-        school_key,
-        academic_year,
-        attended_before,
         slice_fingerprint,
+        attended_before,
         min(session_date) as session_date,
         min(day_no) as day_no,
         min(possible_no) as possible_no
     from counted_{{ loop.index }}
-    group by enrolment_id, school_key, academic_year, attended_before, slice_fingerprint
+    group by enrolment_id, slice_fingerprint, attended_before
 ),
 
 evidence_{{ loop.index }} as (
     select
         enrolment_id,
-        school_key,
-        academic_year,
+        slice_fingerprint,
         session_date,
         day_no,
         possible_no,
-        slice_fingerprint,
         min(session_date) over ({{ frame }}) as evidence_from,
         count(*) over ({{ frame }}) as spells,
         cast(null as integer) as sessions,
@@ -59,7 +64,7 @@ run_{{ loop.index }} as (
     select
         *,
         possible_no - row_number() over (
-            partition by enrolment_id, academic_year, broken_before order by possible_no
+            partition by enrolment_id, slice_fingerprint, broken_before order by possible_no
         ) as run_no
     from counted_{{ loop.index }}
 ),
@@ -67,16 +72,14 @@ run_{{ loop.index }} as (
 evidence_{{ loop.index }} as (
     select
         enrolment_id,
-        school_key,
-        academic_year,
+        slice_fingerprint,
         session_date,
         day_no,
         possible_no,
-        slice_fingerprint,
-        min(session_date) over (partition by enrolment_id, academic_year, broken_before, run_no) as evidence_from,
+        min(session_date) over (partition by enrolment_id, slice_fingerprint, broken_before, run_no) as evidence_from,
         cast(null as integer) as spells,
         row_number() over (
-            partition by enrolment_id, academic_year, broken_before, run_no order by possible_no
+            partition by enrolment_id, slice_fingerprint, broken_before, run_no order by possible_no
         ) as sessions,
         cast(null as integer) as possible,
         cast(null as varchar) as spell_starts
@@ -86,12 +89,10 @@ evidence_{{ loop.index }} as (
 evidence_{{ loop.index }} as (
     select
         enrolment_id,
-        school_key,
-        academic_year,
+        slice_fingerprint,
         session_date,
         day_no,
         possible_no,
-        slice_fingerprint,
         min(session_date) over ({{ frame }}) as evidence_from,
         cast(null as integer) as spells,
         count(*) over ({{ frame }}) as sessions,
@@ -119,7 +120,7 @@ met_{{ loop.index }} as (
 
 candidate_{{ loop.index }} as (
     select
-        {{ sql_text(rule['rule_id']) }} as rule_id,
+        {{ loop.index }} as rule_no,
         met_{{ loop.index }}.*,
         min(day_no) over ({{ stay }}) as first_day_no,
         {% if 'quiet_school_days' in rule -%}
@@ -142,31 +143,49 @@ candidate as (
     {%- endfor %}
 ),
 
+-- Each step of the chain joins all candidates, so they carry no more than their place.
+link as (
+    select
+        rule_no,
+        enrolment_id,
+        slice_fingerprint,
+        day_no,
+        first_day_no,
+        next_day_no
+    from candidate
+),
+
 raised as (
     select *
-    from candidate
+    from link
     where day_no = first_day_no
     union all
-    select candidate.*
+    select link.*
     from raised
-    inner join candidate
-        on raised.rule_id = candidate.rule_id
-            and raised.enrolment_id = candidate.enrolment_id
-            and raised.academic_year = candidate.academic_year
-            and raised.next_day_no = candidate.day_no
+    inner join link
+        on raised.rule_no = link.rule_no
+            and raised.enrolment_id = link.enrolment_id
+            and raised.slice_fingerprint = link.slice_fingerprint
+            and raised.next_day_no = link.day_no
 )
 
 select
-    rule_id,
-    enrolment_id,
-    session_date as signal_date,
-    academic_year,
-    school_key,
-    day_no,
-    evidence_from,
-    cast(spells as integer) as spells,
-    cast(sessions as integer) as sessions,
-    possible,
-    spell_starts,
-    slice_fingerprint
+    {{ rule_of('candidate.rule_no', 'rule_id') }} as rule_id,
+    candidate.enrolment_id,
+    candidate.session_date as signal_date,
+    slice.academic_year,
+    slice.school_key,
+    candidate.day_no,
+    candidate.evidence_from,
+    cast(candidate.spells as integer) as spells,
+    cast(candidate.sessions as integer) as sessions,
+    candidate.possible,
+    candidate.spell_starts,
+    candidate.slice_fingerprint
 from raised
+inner join candidate
+    on raised.rule_no = candidate.rule_no
+        and raised.enrolment_id = candidate.enrolment_id
+        and raised.slice_fingerprint = candidate.slice_fingerprint
+        and raised.day_no = candidate.day_no
+inner join {{ ref('int_slice_fingerprint') }} as slice on candidate.slice_fingerprint = slice.slice_fingerprint
