@@ -338,6 +338,10 @@ def test_what_filters_the_copies_is_gone_when_the_fence_closes(home: Settings) -
 
 # The lists of the code against the models: a column or a group that is added has to be judged before it is read.
 PLAIN_COLUMNS_OF_PUPILS = {
+    # A reason of absence tells no more than the code of the mark.
+    *("start_date", "start_session", "end_date", "end_session", "sessions", "school_days", "main_reason"),
+    *("attended_before", "is_open", "rule_id", "rule_name", "signal_date", "evidence_from", "spells", "spell_starts"),
+    *("queue_place", "is_in_queue", "action_taken", "action_date", "school_days_to_action"),
     *(
         "absent",
         "academic_year",

@@ -104,7 +104,7 @@ def days_that_meet(rule: dict[str, Any], stay: Stay, day_no: dict[date, int]) ->
 
 
 def counts(rule: dict[str, Any], session: Session) -> bool:
-    return session.reason in rule["reasons"] and not (rule.get("unauthorised_only") and session.is_authorised)
+    return session.reason in set(rule["reasons"]) and not (rule.get("unauthorised_only") and session.is_authorised)
 
 
 def is_met(rule: dict[str, Any], known: list[Session], day_no: dict[date, int]) -> bool:
@@ -112,23 +112,24 @@ def is_met(rule: dict[str, Any], known: list[Session], day_no: dict[date, int]) 
     counted = [session for session in known if counts(rule, session)]
 
     def is_recent(day: date) -> bool:
-        return "within_school_days" not in rule or day_no[today] - day_no[day] < rule["within_school_days"]
+        return "within_school_days" not in rule or day_no[today] - day_no[day] < int(rule["within_school_days"])
 
     if rule["looks_at"] == "sessions":
-        return sum(is_recent(session.day) for session in counted) >= rule["count"]
+        return sum(is_recent(session.day) for session in counted) >= int(rule["count"])
     if rule["looks_at"] == "rate":
         # The day's last absence that counts ends the window, whatever the pupil did in the afternoon.
         possible = [session for session in known if session.state != "missing"]
         end = max(i for i, session in enumerate(possible) if counts(rule, session)) + 1
         window = possible[max(0, end - rule["of_last"]) : end]
         missed = sum(counts(rule, session) for session in window)
-        return len(window) == rule["of_last"] and (len(window) - missed) / len(window) < rule["below_percent"] / 100
+        is_below = (len(window) - missed) * 100 < int(rule["below_percent"]) * len(window)
+        return is_below and len(window) == int(rule["of_last"])
     if rule["looks_at"] == "run":
         length = longest = 0
         for session in known:
             length = length + 1 if counts(rule, session) else 0
             longest = max(longest, length if session.day == today else 0)
-        return longest >= rule["count"]
+        return longest >= int(rule["count"])
     starts, is_new = [], True
     for session in known:
         if session.state == "attended":
@@ -136,7 +137,7 @@ def is_met(rule: dict[str, Any], known: list[Session], day_no: dict[date, int]) 
         elif is_new and counts(rule, session):
             starts.append(session.day)
             is_new = False
-    return starts[-1] == today and sum(is_recent(day) for day in starts) >= rule["count"]
+    return starts[-1] == today and sum(is_recent(day) for day in starts) >= int(rule["count"])
 
 
 @pytest.mark.parametrize("name", ["first", "incremental"])
