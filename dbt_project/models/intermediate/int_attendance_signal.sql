@@ -121,7 +121,7 @@ met_{{ loop.index }} as (
 candidate_{{ loop.index }} as (
     select
         {{ loop.index }} as rule_no,
-        met_{{ loop.index }}.*,
+        *,
         min(day_no) over ({{ stay }}) as first_day_no,
         {% if 'quiet_school_days' in rule -%}
             min(day_no) over (
