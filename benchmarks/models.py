@@ -1,4 +1,4 @@
-"""How long dbt took for the attendance marts, read from its own record of the run."""
+"""How long dbt took for marts of attendance, read from its own record of the run."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import Any
 
 FACT = "fct_session"
 MARTS = ("attendance_enrolment_year", "attendance_pupil_year")
+SPELLS = ("absence_spell",)
 
 
-def attendance_seconds(state: Path) -> tuple[float, list[str]]:
-    """Seconds of every model on the way from the sessions to the attendance marts, and the models' names.
+def mart_seconds(state: Path, marts: tuple[str, ...]) -> tuple[float, list[str]]:
+    """Seconds of every model on the way from the sessions to some marts of attendance, and the models' names.
 
     `fct_session` is a view over the models that hold the sessions, and the marts read those: the way begins after them.
 
-    Parameters: `state`, the home's state folder, where each dbt step left its results.
+    Parameters: `state`, the home's state folder, where each dbt step left its results; `marts`, their names.
     Raises: `LookupError` where the results lack the fact or the marts.
     """
     manifest = _one(state, "manifest.json")
     nodes = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
     ids = {node["name"]: name for name, node in nodes.items()}
-    missing = {FACT, *MARTS} - ids.keys()
+    missing = {FACT, *marts} - ids.keys()
     if missing:
         raise LookupError(f"dbt's manifest has no {', '.join(sorted(missing))}")
     sessions = {ids[FACT], *(name for name in manifest["parent_map"][ids[FACT]] if name in nodes)}
     after_sessions = _reach(manifest["child_map"], sorted(sessions))
-    before_marts = _reach(manifest["parent_map"], [ids[name] for name in MARTS])
+    before_marts = _reach(manifest["parent_map"], [ids[name] for name in marts])
     wanted = (after_sessions & before_marts & nodes.keys()) - sessions
-    if not {ids[name] for name in MARTS} <= wanted:
-        raise LookupError(f"the attendance marts are not made from {FACT} or what it shows, so nothing can be timed")
+    if not {ids[name] for name in marts} <= wanted:
+        raise LookupError(f"{', '.join(marts)} are not made from {FACT} or what it shows, so nothing can be timed")
     seconds = {
         result["unique_id"]: float(result["execution_time"])
         for path in state.rglob("run_results.json")

@@ -47,10 +47,13 @@ WHERE EXISTS (
 # Without the statuses: when a status began would say that one changed, so the days go too.
 _OWN_SEXES = "SELECT DISTINCT pupil_key, sex FROM t WHERE pupil_key IN (SELECT pupil_key FROM reach.enrolment)"
 _OF_SCHOOLS = {
+    "absence_spell": _WHOLE,
     "assessment_result": _WHOLE,
     "attendance_bridge": _WHOLE,
     "attendance_enrolment_year": _WHOLE,
     "attendance_pupil_year": _WHOLE,
+    "attendance_signal": _WHOLE,
+    "attendance_signal_backtest": _PLAIN_GROUPS,
     "coverage": _WHOLE,
     "data_quality_issue": _WHOLE,
     "delivery": _WHOLE,
@@ -66,9 +69,11 @@ _OF_SCHOOLS = {
     "published_statistic": _WHOLE,
 }
 _OF_YEAR_GROUPS = {
+    "absence_spell": _OWN_ENROLMENTS,
     "assessment_result": _OWN_PUPILS,
     "attendance_enrolment_year": _OWN_ENROLMENTS,
     "attendance_pupil_year": _OWN_PUPILS,
+    "attendance_signal": _OWN_ENROLMENTS,
     "dim_school": _WHOLE,
     "fct_enrolment": _OWN_ENROLMENTS,
     "fct_session": _OWN_ENROLMENTS,

@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 
 from ingest.bridges import check_bridges
+from ingest.responses import response_faults
 from ingest.settings import Settings
 
-FILES = ("measures", "assessments", "groups", "nations", "rules", "bridges")
+RESPONSES = "responses"
+FILES = ("measures", "assessments", "groups", "nations", "rules", "bridges", RESPONSES)
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Registry:
     """All registry files merged.
 
     `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, `nations`, `bridges` with
-    `bridge_start` and `statistical_terms`, and the limits of `rules.yml`.
+    `bridge_start` and `statistical_terms`, the limits of `rules.yml`, `absence_reasons` and `responses`.
     """
 
     data: dict[str, Any]
@@ -47,8 +49,8 @@ class Registry:
 def read_registry(folder: Path) -> Registry:
     """Reads the registry folder.
 
-    Raises: `ValueError` naming a file of broken YAML or of a key that another has, or a bridge of which nothing can be
-    made.
+    Raises: `ValueError` naming a file of broken YAML, of a key that another has or of a rule that cannot be meant, or a
+    bridge of which nothing can be made.
     """
     merged: dict[str, Any] = {}
     for name in FILES:
@@ -61,6 +63,9 @@ def read_registry(folder: Path) -> Registry:
         if twice:
             raise ValueError(f"Registry file {path} repeats {', '.join(sorted(twice))}; keep each key in one file.")
         merged.update(content)
+        fault = next(response_faults(content), None) if name == RESPONSES else None
+        if fault is not None:
+            raise ValueError(f"Registry file {path}: {fault}")
     return Registry({**merged, "bridges": check_bridges(merged)})
 
 

@@ -22,10 +22,13 @@ YEARLY_TABLES = ("fct_session",)
 UNPUBLISHED_COLUMNS = frozenset({"slice_fingerprint"})
 _GROUPED = ("academic_year", "period", "level", "unit_code", "measure_id", "definition_version", "group_definition")
 GRAIN: dict[str, tuple[str, ...]] = {
+    "absence_spell": ("academic_year", "enrolment_key", "start_date", "start_session"),
     "assessment_result": ("pupil_key", "assessment_id", "subject", "component", "result_date"),
     "attendance_bridge": ("academic_year", "level", "unit_code", "measure_id", "bridge_id", "step"),
     "attendance_enrolment_year": ("academic_year", "enrolment_key"),
     "attendance_pupil_year": ("academic_year", "pupil_key"),
+    "attendance_signal": ("rule_id", "enrolment_key", "signal_date"),
+    "attendance_signal_backtest": ("academic_year", "term", "rule_id", "group_dimension", "group_value"),
     "coverage": ("academic_year", "period", "feed", "school_key"),
     "data_quality_issue": ("issue_id",),
     "delivery": ("delivery_id",),

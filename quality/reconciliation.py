@@ -136,6 +136,19 @@ def _session_rules() -> list[Rule]:
             ("academic_year", "pupil_key"),
         ),
         Rule(
+            "RC-023",
+            "marts.absence_spell",
+            "For every enrolment and year, the spells add up to the absence.",
+            Rows(
+                "select y.academic_year, y.enrolment_key from marts.attendance_enrolment_year as y left join "
+                "(select academic_year, enrolment_key, sum(authorised) as authorised, "
+                "sum(unauthorised) as unauthorised from judged group by academic_year, enrolment_key) as s "
+                "on s.academic_year = y.academic_year and s.enrolment_key = y.enrolment_key "
+                "where coalesce(s.authorised, 0) <> y.authorised or coalesce(s.unauthorised, 0) <> y.unauthorised"
+            ),
+            ("academic_year", "enrolment_key"),
+        ),
+        Rule(
             "RC-022",
             "marts.fct_session",
             "On no day are there more marks than the registers in force hold.",

@@ -87,6 +87,7 @@
 {%- endmacro %}
 
 {% macro bits_and(a, b) %}({{ a }} & {{ b }}){% endmacro %}
+{% macro bits_or(a, b) %}({{ a }} | {{ b }}){% endmacro %}
 {% macro bits_without(a, b) %}({{ a }} & ~{{ b }}){% endmacro %}
 
 {#- The morning's bit of every day that has a bit. -#}
@@ -119,3 +120,8 @@
 {% macro each_figure(column) %}{{ return(adapter.dispatch('each_figure')(column)) }}{% endmacro %}
 {% macro default__each_figure(column) %}unnest({{ column }}){% endmacro %}
 {% macro spark__each_figure(column) %}explode({{ column }}){% endmacro %}
+
+{#- The texts of a window's rows, in the window's order, joined by commas. -#}
+{% macro listed_over(text, frame) %}{{ return(adapter.dispatch('listed_over')(text, frame)) }}{% endmacro %}
+{% macro default__listed_over(text, frame) %}string_agg({{ text }}, ', ') over ({{ frame }}){% endmacro %}
+{% macro spark__listed_over(text, frame) %}array_join(collect_list({{ text }}) over ({{ frame }}), ', '){% endmacro %}

@@ -13,9 +13,9 @@ def bridge_rules() -> list[Rule]:
     """The rules of the table by itself, for the suite of schema `marts`."""
     bridge = ", ".join(_BRIDGE)
     return [
-        Rule("QM-170", TABLE, "A step of a bridge stands once.", Unique(KEY), KEY, "unit_code"),
+        Rule("QM-200", TABLE, "A step of a bridge stands once.", Unique(KEY), KEY, "unit_code"),
         Rule(
-            "QM-171",
+            "QM-201",
             TABLE,
             "Our figure and the changes of a bridge's steps add up to theirs, exactly.",
             Rows(
@@ -27,14 +27,14 @@ def bridge_rules() -> list[Rule]:
             "unit_code",
         ),
         Rule(
-            "QM-172",
+            "QM-202",
             TABLE,
             "A step that leaves nothing says so: status x, and no value.",
             RowsWhere("(value is null) <> (status = 'x') or (denominator > 0) <> (value is not null)"),
             KEY,
             "unit_code",
         ),
-        Rule("QM-173", TABLE, "A step's status is ok, u or x.", InSet("status", ("ok", "u", "x")), KEY, "unit_code"),
+        Rule("QM-203", TABLE, "A step's status is ok, u or x.", InSet("status", ("ok", "u", "x")), KEY, "unit_code"),
     ]
 
 

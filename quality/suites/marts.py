@@ -8,6 +8,7 @@ from typing import Any
 from ingest.registry import Registry
 from quality.rules import STATUSES, Between, InSet, NotNull, Rows, RowsWhere, Rule, Suite, Unique, any_null, literal
 from quality.suites.bridge import bridge_rules
+from quality.suites.responses import response_rules
 
 LEVELS = ("school", "trust", "la", "region", "national")
 SESSIONS = ("AM", "PM")
@@ -724,5 +725,6 @@ def marts_suite(registry: Registry) -> Suite:
             *_progress_rules(),
             *_figure_rules(registry),
             *bridge_rules(),
+            *response_rules(registry),
         ),
     )

@@ -93,10 +93,12 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
     ]
     figures = [figure(year, "school", urn, *group) for year in YEARS for group in groups()]
     return {
+        "absence_spell": [row | {"start_date": dt.date(2025, 9, 3), "sessions": 2} for row in by_enrolment],
         "assessment_result": [row | {"numeric_value": 101.0} for row in by_pupil],
         "attendance_bridge": [bridge_step("school", urn, step) for step in (0, 1)],
         "attendance_enrolment_year": by_enrolment,
         "attendance_pupil_year": [row | {"possible": 380, "attended": 361} for row in by_pupil],
+        "attendance_signal": [row | {"rule_id": "third_spell", "spells": 3} for row in by_enrolment],
         "coverage": [
             {
                 "academic_year": THIS_YEAR,
@@ -144,6 +146,16 @@ def rows_of_no_school() -> dict[str, list[dict[str, Any]]]:
     """By mart, the rows that lie beside the schools' folders."""
     return {
         "attendance_bridge": [bridge_step("trust", "T0001", step) for step in (0, 1)],
+        "attendance_signal_backtest": [
+            {
+                "academic_year": THIS_YEAR,
+                "term": "AUT",
+                "group_dimension": dimension,
+                "group_value": value,
+                "flagged": 2,
+            }
+            for dimension, value in groups()
+        ],
         "delivery": [{"delivery_id": "d1", "rows_read": 5}],
         "dim_pupil_status": list(STATUSES),
         "measure": [{"measure_id": "m", "name": "Attendance"}],

@@ -12,8 +12,11 @@ from orchestration.fingerprint import RunInput
 from orchestration.release_tables import GRAIN, LEADERS_TABLES, PUBLIC_TABLES
 
 GATE = {"n_results": 3, "n_failed": 0, "n_warnings": 1}
-_TEXT_KEYS = {"pupil_key": "BIGINT", "session_date": "DATE", "valid_from": "DATE", "result_date": "DATE"}
+_DATE_KEYS = ("session_date", "valid_from", "result_date", "start_date", "signal_date")
+_TEXT_KEYS = {"pupil_key": "BIGINT", **dict.fromkeys(_DATE_KEYS, "DATE")}
 _WITH_URN = {
+    "absence_spell",
+    "attendance_signal",
     "fct_enrolment",
     "attendance_enrolment_year",
     "attendance_pupil_year",

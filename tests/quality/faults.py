@@ -301,10 +301,10 @@ def _bridges() -> list[Fault]:
     last = "where unit_code = '100001' and step = 2"
     first = "where unit_code = '100001' and step = 0"
     return [
-        Fault(f"insert into {at} from {at} {last}", {f"QM-170@{at}": 2, f"QM-171@{at}": 1}),
-        Fault(f"update {at} set change = change + 0.000000001 {last}", {f"QM-171@{at}": 1}),
-        Fault(f"update {at} set value = null {last}", {f"QM-172@{at}": 1}),
-        Fault(f"update {at} set status = 'c' {last}", {f"QM-173@{at}": 1}),
+        Fault(f"insert into {at} from {at} {last}", {f"QM-200@{at}": 2, f"QM-201@{at}": 1}),
+        Fault(f"update {at} set change = change + 0.000000001 {last}", {f"QM-201@{at}": 1}),
+        Fault(f"update {at} set value = null {last}", {f"QM-202@{at}": 1}),
+        Fault(f"update {at} set status = 'c' {last}", {f"QM-203@{at}": 1}),
         Fault(f"update {at} set numerator = numerator + 1 {first}", {f"RC-031@{at}": 1}),
     ]
 
@@ -495,6 +495,58 @@ def _exports(tier: str) -> list[Fault]:
     return faults
 
 
+def _responses() -> list[Fault]:
+    spell, signal, tested = "marts.absence_spell", "marts.attendance_signal", "marts.attendance_signal_backtest"
+    one = "where pupil_key = 7"
+    run = f"{one} and rule_id = 'unexplained_run'"
+    third = "where rule_id = 'third_spell' and group_value = 'all'"
+    sums = {f"RC-023@{spell}": 1}
+
+    def another(change: str) -> str:
+        return f"insert into {spell} by name select * replace ({change}) from {spell} {one}"
+
+    overlaps = another("date '2025-09-02' as start_date, false as is_open")
+    opens_again = another("date '2025-08-01' as start_date, date '2025-08-04' as end_date")
+    crowd = (
+        f"insert into {signal} by name select s.* replace (s.pupil_key + n as pupil_key, "
+        f"concat(s.enrolment_key, n) as enrolment_key) from {signal} as s, range(100, 111) as t(n) {run}"
+    )
+    too_soon = (
+        f"insert into {signal} by name select * replace (date '2025-09-05' as signal_date, "
+        f"date '2025-09-05' as action_date) from {signal} {run}"
+    )
+    again = {f"QM-174@{spell}": 1, f"QM-178@{spell}": 1}
+    return [
+        Fault(f"insert into {spell} from {spell} {one}", {f"QM-170@{spell}": 2, **again, **sums}),
+        Fault(f"update {spell} set main_reason = null {one}", {f"QM-171@{spell}": 1}),
+        Fault(f"update {spell} set sessions = sessions - 1 {one}", {f"QM-172@{spell}": 1}),
+        Fault(f"update {spell} set end_date = date '2025-08-31' {one}", {f"QM-173@{spell}": 1}),
+        Fault(overlaps, {f"QM-174@{spell}": 1, **sums}),
+        Fault(f"update {spell} set main_reason = 'weather' {one}", {f"QM-175@{spell}": 1}),
+        Fault(f"update {spell} set start_session = 'EVE' {one}", {f"QM-176@{spell}": 1}),
+        Fault(f"update {spell} set school_days = 4 {one}", {f"QM-177@{spell}": 1}),
+        Fault(opens_again, {f"QM-178@{spell}": 1, **sums}),
+        Fault(f"delete from {spell} {one}", sums),
+        Fault(f"insert into {signal} from {signal} {run}", {f"QM-180@{signal}": 2, f"QM-187@{signal}": 1}),
+        Fault(f"update {signal} set evidence_from = null {run}", {f"QM-181@{signal}": 1}),
+        Fault(f"update {signal} set rule_id = 'guess' {run}", {f"QM-182@{signal}": 1}),
+        Fault(f"update {signal} set evidence_from = date '2025-09-04' {run}", {f"QM-183@{signal}": 1}),
+        Fault(f"update {signal} set sessions = 4 {run}", {f"QM-184@{signal}": 1}),
+        Fault(f"update {signal} set action_date = date '2025-09-02' {run}", {f"QM-185@{signal}": 1}),
+        Fault(crowd, {f"QM-186@{signal}": 1}),
+        Fault(too_soon, {f"QM-187@{signal}": 1}),
+        Fault(f"insert into {tested} from {tested} {third}", {f"QM-190@{tested}": 2}),
+        Fault(f"update {tested} set following_term = null {third}", {f"QM-191@{tested}": 1}),
+        Fault(
+            f"update {tested} set true_positives = 5, precision_percent = 125, recall_percent = 100, "
+            f"false_alarm_percent = -100.0 / 15 {third}",
+            {f"QM-192@{tested}": 1},
+        ),
+        Fault(f"update {tested} set recall_percent = 41 {third}", {f"QM-193@{tested}": 1}),
+        Fault(f"update {tested} set rule_id = 'guess' {third}", {f"QM-194@{tested}": 1}),
+    ]
+
+
 def _other(tier: str) -> str:
     return "exports_leaders" if tier == "public" else "exports_public"
 
@@ -506,6 +558,7 @@ FAULTS = [
     *_attendance(),
     *_results_and_progress(),
     *_figures(),
+    *_responses(),
     *_records(),
     *_bridges(),
     *_exports("public"),

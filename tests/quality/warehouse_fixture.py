@@ -106,6 +106,25 @@ from marts.fct_session group by enrolment_key;
 create table marts.attendance_pupil_year as select academic_year, pupil_key, nc_year, possible, attended,
 authorised, unauthorised, late, missing, is_persistent_absent, is_severely_absent
 from marts.attendance_enrolment_year;
+create table marts.absence_spell as select '2025/26' as academic_year, enrolment_key, min(session_date) as start_date,
+'AM' as start_session, any_value(pupil_key) as pupil_key, any_value(school_key) as school_key,
+any_value(urn) as urn, max(session_date) as end_date, 'PM' as end_session, count(*) as sessions,
+count_if(is_authorised) as authorised, count_if(is_unauthorised) as unauthorised, 5 as school_days,
+case when any_value(code) = 'I' then 'illness' else 'unexplained' end as main_reason, 0 as attended_before,
+true as is_open from marts.fct_session where not is_attended group by enrolment_key;
+create table marts.attendance_signal as select r.rule_id, s.enrolment_key, r.signal_date, s.academic_year, s.pupil_key,
+s.school_key, s.urn, r.rule_id as rule_name, s.start_date as evidence_from, cast(null as integer) as spells,
+r.sessions, cast(null as integer) as possible, cast(null as varchar) as spell_starts,
+dense_rank() over (partition by s.school_key, r.signal_date order by s.pupil_key) as queue_place,
+true as is_in_queue, 'letter-home' as action_taken, date '2025-09-04' as action_date, 1 as school_days_to_action
+from marts.absence_spell as s, (values ('first_unauthorised', date '2025-09-01', 1),
+('unexplained_run', date '2025-09-03', 5)) as r(rule_id, signal_date, sessions)
+where s.main_reason = 'unexplained';
+create table marts.attendance_signal_backtest as select '2025/26' as academic_year, 'AUT' as term, r.rule_id,
+g.group_dimension, g.group_value, '2025/26' as following_year, 'SPR' as following_term, 20 as pupils, 5 as below,
+4 as flagged, 2 as true_positives, 50e0 as precision_percent, 40e0 as recall_percent,
+13.3333333 as false_alarm_percent from (values ('third_spell'), ('last_term_below')) as r(rule_id),
+(values ('all', 'all'), ('sex', 'F'), ('sex', 'M')) as g(group_dimension, group_value);
 create table marts.assessment_result as select r.pupil_ref as pupil_key, r.assessment_id, r.subject, r.component,
 r.result_date, s.school_key, r.raw_result, r.numeric_value, r.scale_id,
 cast((r.numeric_value - 100) / 15 as double) as z_value, true as is_score from raw.assessment_results as r

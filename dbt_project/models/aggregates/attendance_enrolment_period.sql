@@ -1,4 +1,4 @@
-{{ config(tags=['step_1'], materialized='incremental', incremental_strategy='replace_slices', on_schema_change='fail', post_hook="{{ record_slices() }}") }}
+{{ config(tags=['step_1'], materialized='incremental', incremental_strategy='replace_slices', on_schema_change='append_new_columns', post_hook="{{ record_slices() }}") }}
 with term as (
     select
         enrolment_id,

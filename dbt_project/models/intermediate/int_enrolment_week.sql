@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_slices', on_schema_change='fail', post_hook="{{ record_slices() }}") }}
+{{ config(materialized='incremental', incremental_strategy='replace_slices', on_schema_change='append_new_columns', post_hook="{{ record_slices() }}") }}
 -- What was expected and what came, as bits of the week's fourteen sessions: their difference is what is missing.
 with slice as (
     select *
@@ -15,6 +15,10 @@ came as (
         count(*) as n_rows,
         bit_or({{ session_bit('mark.session_date', 'mark.session') }}) as row_bits,
         bit_or(case when mark.is_missing then 0 else {{ session_bit('mark.session_date', 'mark.session') }} end) as mark_bits,
+        bit_or(case when mark.is_attended then {{ session_bit('mark.session_date', 'mark.session') }} else 0 end) as attended_bits,
+        bit_or(
+            case when mark.is_authorised or mark.is_unauthorised then {{ session_bit('mark.session_date', 'mark.session') }} else 0 end
+        ) as absent_bits,
         {{ sum_if('mark.is_missing') }} as unusable,
         {{ sum_if('mark.is_possible') }} as possible,
         {{ sum_if('mark.is_attended') }} as attended,
@@ -79,6 +83,8 @@ merged as (
         coalesce(on_roll.expected_bits, 0) as expected_bits,
         coalesce(came.row_bits, 0) as row_bits,
         coalesce(came.mark_bits, 0) as mark_bits,
+        coalesce(came.attended_bits, 0) as attended_bits,
+        coalesce(came.absent_bits, 0) as absent_bits,
         coalesce(came.n_rows, 0) as n_rows,
         coalesce(came.unusable, 0) as unusable,
         coalesce(came.possible, 0) as possible,
@@ -112,6 +118,12 @@ select
     {{ count_bits(bits_and('merged.absent_day_bits', 'merged.attended_day_bits')) }} as part_absent_days,
     cast(merged.unusable as integer) + {{ count_bits(bits_without('merged.expected_bits', 'merged.row_bits')) }} as missing,
     cast({{ bits_without('merged.expected_bits', 'merged.row_bits') }} as integer) as absent_row_bits,
+    cast(merged.attended_bits as integer) as attended_bits,
+    cast(merged.absent_bits as integer) as absent_bits,
+    cast(
+        {{ bits_without('merged.row_bits', 'merged.mark_bits') }}
+        + {{ bits_without('merged.expected_bits', 'merged.row_bits') }} as integer
+    ) as missing_bits,
     cast(merged.n_rows as integer) as n_rows,
     {{ count_bits('merged.row_bits') }} as n_sessions,
     enrolment.slice_fingerprint
