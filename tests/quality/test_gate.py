@@ -88,17 +88,17 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
     assert result_key["pupil_key"] == 3
 
 
-def test_a_warehouse_that_gives_a_hidden_count_away_is_refused(home: Home) -> None:
+def test_a_warehouse_that_gives_a_hidden_count_away_is_told_of(home: Home) -> None:
     """Leaders see the girls of a school and everybody there: the five boys are the rest."""
     shown = "where level = 'school' and group_value = 'F'"
     home.spoil(
         f"delete from exports_leaders.measure_value {shown}; insert into exports_leaders.measure_value from "
         f"marts.measure_value {shown}; delete from disclosure.pattern where tier = 'leaders' and row_key like '%|F'"
     )
-    refused = as_child(home, "leaking")
+    judged = as_child(home, "leaking")
     failed = [result for result in written(home, "leaking")["results"] if not result["success"]]
-    assert refused.returncode == 3, refused.stdout + refused.stderr
-    assert {(result["rule_id"], result["severity"]) for result in failed} == {("DA-001", "critical")}
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    assert {(result["rule_id"], result["severity"]) for result in failed} == {("DA-001", "warning")}
     breaches = home.settings.quality_dir / "leaking" / "breaches.json"
     assert stat.S_IMODE(breaches.stat().st_mode) == 0o600
     # What the attack finds stands in that restricted file alone.
