@@ -54,7 +54,9 @@ def test_a_good_warehouse_passes(home: Home, capfd: pytest.CaptureFixture[str]) 
     assert gate.main(["--home", str(home.settings.home), "--run-id", "good"]) == 0
     report = written(home, "good")
     assert report["outcome"] == "passed"
-    assert [result for result in report["results"] if not result["success"]] == []
+    # The small warehouse hides by the primary rule alone, and the attack says so without refusing.
+    failed = {(result["rule_id"], result["severity"]) for result in report["results"] if not result["success"]}
+    assert failed == {("DA-001", "warning")}
     said = capfd.readouterr()
     assert "Passed: " in said.out
     assert said.err == ""
@@ -74,7 +76,7 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
         for result in report["results"]
         if not result["success"]
     }
-    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1)}
+    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1), "DA-001": (None, 2)}
     said = refused.stdout + refused.stderr + json.dumps(report)
     assert [planted for planted in PLANTED if planted in said] == []
     assert "QM-061" in refused.stdout
@@ -82,27 +84,11 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
     keys = home.settings.quality_dir / "bad" / "failing_keys.parquet"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     rows = parquet.read_table(keys).to_pylist()
-    assert {row["rule_id"] for row in rows} == set(failed)
+    # What the attack finds stands in a restricted file of its own.
+    assert {row["rule_id"] for row in rows} == set(failed) - {"DA-001"}
     assert stat.S_IMODE((home.settings.quality_dir / "bad" / "breaches.json").stat().st_mode) == 0o600
     [result_key] = [json.loads(row["key"]) for row in rows if row["rule_id"] == "QM-061"]
     assert result_key["pupil_key"] == 3
-
-
-def test_a_warehouse_that_gives_a_hidden_count_away_is_told_of(home: Home) -> None:
-    """Leaders see the girls of a school and everybody there: the five boys are the rest."""
-    shown = "where level = 'school' and group_value = 'F'"
-    home.spoil(
-        f"delete from exports_leaders.measure_value {shown}; insert into exports_leaders.measure_value from "
-        f"marts.measure_value {shown}; delete from disclosure.pattern where tier = 'leaders' and row_key like '%|F'"
-    )
-    judged = as_child(home, "leaking")
-    failed = [result for result in written(home, "leaking")["results"] if not result["success"]]
-    assert judged.returncode == 0, judged.stdout + judged.stderr
-    assert {(result["rule_id"], result["severity"]) for result in failed} == {("DA-001", "warning")}
-    breaches = home.settings.quality_dir / "leaking" / "breaches.json"
-    assert stat.S_IMODE(breaches.stat().st_mode) == 0o600
-    # What the attack finds stands in that restricted file alone.
-    assert parquet.read_metadata(home.settings.quality_dir / "leaking" / "failing_keys.parquet").num_rows == 0
 
 
 def test_great_expectations_counts_what_our_own_sql_counts_for_every_kind_of_fault(

@@ -175,7 +175,7 @@ create table disclosure.pattern as
 select * from (values ('public', 10), ('leaders', 6)) as tier(tier, minimum), lateral (
 select 'measure_value' as table_name, concat_ws('|', academic_year, period, level, unit_code, measure_id,
 definition_version, group_definition, group_dimension, group_value) as row_key from marts.measure_value
-where n < minimum or (level = 'school' and group_dimension = 'sex')
+where n < minimum
 union all select 'gap', concat_ws('|', academic_year, period, level, unit_code, measure_id, definition_version,
 group_definition, group_dimension, group_value, comparator) from marts.gap where least(n_group,
 n_comparator) < minimum);
