@@ -121,15 +121,11 @@ def cheapest_move(system: System, cell: int, amount: float, price: Floats, allow
     cells = np.flatnonzero(allowed)
     place = int(np.searchsorted(cells, cell))
     sums, orders = system.sums[:, cells], system.orders[:, cells]
-    sums, orders = sums[np.diff(sums.indptr) > 0], orders
-    bounding = np.diff(orders.indptr) > 0
+    sums, bounding = sums[np.diff(sums.indptr) > 0], np.diff(orders.indptr) > 0
     orders, slack = orders[bounding], system.slack[bounding]
-    down, up = system.down[cells].copy(), system.up[cells].copy()
     # Up and down are variables of their own, so that the price is of how far a cell moves, not of where to.
-    fixed_up, fixed_down = max(amount, 0.0), max(-amount, 0.0)
-    low = np.zeros((2, len(cells)))
-    high = np.vstack([up, down])
-    low[:, place] = high[:, place] = fixed_up, fixed_down
+    low, high = np.zeros((2, len(cells))), np.vstack([system.up[cells], system.down[cells]])
+    low[:, place] = high[:, place] = max(amount, 0.0), max(-amount, 0.0)
     solved = linprog(
         np.concatenate([price[cells], price[cells]]) + _SHORT,
         A_eq=hstack([sums, -sums]).tocsr() if sums.shape[0] else None,

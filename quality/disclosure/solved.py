@@ -53,7 +53,8 @@ def choose_once(problem: Problem, limits: Limits, greedy: bool, solved: Solved) 
 def problem_key(problem: Problem, limits: Limits, greedy: bool) -> str:
     """The hash of everything that a choice depends on."""
     digest = hashlib.sha256()
-    settings = {"limits": asdict(limits), "greedy": greedy, "scipy": scipy.__version__}
+    order = [view.last for view in problem.views]
+    settings = {"limits": asdict(limits), "greedy": greedy, "views_last": order, "scipy": scipy.__version__}
     digest.update(json.dumps([problem.name, settings], sort_keys=True).encode())
     for module in (secondary, audit):
         digest.update(Path(str(module.__file__)).read_bytes())

@@ -33,21 +33,13 @@ counted as (
 placed as (
     select
         *,
+        {%- for kind in ['attended', 'absent', 'missing'] %}
         coalesce(
-            sum(attended) over (
+            sum({{ kind }}) over (
                 partition by enrolment_id, slice_fingerprint order by week_start rows between unbounded preceding and 1 preceding
             ), 0
-        ) as attended_before,
-        coalesce(
-            sum(absent) over (
-                partition by enrolment_id, slice_fingerprint order by week_start rows between unbounded preceding and 1 preceding
-            ), 0
-        ) as absent_before,
-        coalesce(
-            sum(missing) over (
-                partition by enrolment_id, slice_fingerprint order by week_start rows between unbounded preceding and 1 preceding
-            ), 0
-        ) as missing_before,
+        ) as {{ kind }}_before,
+        {%- endfor %}
         sum(attended + absent) over (partition by enrolment_id, slice_fingerprint) as possible_of_year
     from counted
 ),

@@ -33,7 +33,8 @@ counted_{{ loop.index }} as (
 ),
 
 {% if rule['looks_at'] == 'spells' -%}
-start_{{ loop.index }} as (
+{%- set counts = {'spells': 'count(*) over (' ~ frame ~ ')', 'spell_starts': listed_over('cast(session_date as varchar)', frame)} -%}
+looked_at_{{ loop.index }} as (
     select
         enrolment_id,
         slice_fingerprint,
@@ -44,23 +45,10 @@ start_{{ loop.index }} as (
     from counted_{{ loop.index }}
     group by enrolment_id, slice_fingerprint, attended_before
 ),
-
-evidence_{{ loop.index }} as (
-    select
-        enrolment_id,
-        slice_fingerprint,
-        session_date,
-        day_no,
-        possible_no,
-        min(session_date) over ({{ frame }}) as evidence_from,
-        count(*) over ({{ frame }}) as spells,
-        cast(null as integer) as sessions,
-        cast(null as integer) as possible,
-        {{ listed_over('cast(session_date as varchar)', frame) }} as spell_starts
-    from start_{{ loop.index }}
-),
 {%- elif rule['looks_at'] == 'run' -%}
-run_{{ loop.index }} as (
+{%- set run = 'partition by enrolment_id, slice_fingerprint, broken_before, run_no' -%}
+{%- set counts = {'from': run, 'sessions': 'row_number() over (' ~ run ~ ' order by possible_no)'} -%}
+looked_at_{{ loop.index }} as (
     select
         *,
         possible_no - row_number() over (
@@ -68,6 +56,13 @@ run_{{ loop.index }} as (
         ) as run_no
     from counted_{{ loop.index }}
 ),
+{%- else -%}
+{%- set counts = {'sessions': 'count(*) over (' ~ frame ~ ')', 'possible': rule.get('of_last', 'null')} -%}
+looked_at_{{ loop.index }} as (
+    select *
+    from counted_{{ loop.index }}
+),
+{%- endif %}
 
 evidence_{{ loop.index }} as (
     select
@@ -76,31 +71,13 @@ evidence_{{ loop.index }} as (
         session_date,
         day_no,
         possible_no,
-        min(session_date) over (partition by enrolment_id, slice_fingerprint, broken_before, run_no) as evidence_from,
-        cast(null as integer) as spells,
-        row_number() over (
-            partition by enrolment_id, slice_fingerprint, broken_before, run_no order by possible_no
-        ) as sessions,
-        cast(null as integer) as possible,
-        cast(null as varchar) as spell_starts
-    from run_{{ loop.index }}
+        min(session_date) over ({{ counts.get('from', frame) }}) as evidence_from,
+        cast({{ counts.get('spells', 'null') }} as integer) as spells,
+        cast({{ counts.get('sessions', 'null') }} as integer) as sessions,
+        cast({{ counts.get('possible', 'null') }} as integer) as possible,
+        cast({{ counts.get('spell_starts', 'null') }} as varchar) as spell_starts
+    from looked_at_{{ loop.index }}
 ),
-{%- else -%}
-evidence_{{ loop.index }} as (
-    select
-        enrolment_id,
-        slice_fingerprint,
-        session_date,
-        day_no,
-        possible_no,
-        min(session_date) over ({{ frame }}) as evidence_from,
-        cast(null as integer) as spells,
-        count(*) over ({{ frame }}) as sessions,
-        cast({{ rule['of_last'] if rule['looks_at'] == 'rate' else 'null' }} as integer) as possible,
-        cast(null as varchar) as spell_starts
-    from counted_{{ loop.index }}
-),
-{%- endif %}
 
 met_{{ loop.index }} as (
     select
@@ -177,8 +154,8 @@ select
     slice.school_key,
     candidate.day_no,
     candidate.evidence_from,
-    cast(candidate.spells as integer) as spells,
-    cast(candidate.sessions as integer) as sessions,
+    candidate.spells,
+    candidate.sessions,
     candidate.possible,
     candidate.spell_starts,
     candidate.slice_fingerprint
