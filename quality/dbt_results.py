@@ -40,9 +40,19 @@ def read_dbt_results(paths: Sequence[Path]) -> list[RuleResult]:
     """The verdict of every dbt test and every broken contract.
 
     Parameters: `paths`, one `run_results.json` per step; a `manifest.json` beside it says which table a test is about.
-    Raises: `BrokenGateError` for a file that is missing, unreadable or empty, and for a node that could not run.
+    Raises: `BrokenGateError` for a file that is missing, unreadable or empty, for a node that could not run, and for a
+    test of the manifests that no step ran: dbt leaves out, silently, a test of two tables of which neither needs the
+    other, where they are built in different steps.
     """
-    return [result for path in paths for result in _results_of(path)]
+    results = [result for path in paths for result in _results_of(path)]
+    known = {node for path in paths for node in _nodes(path.with_name("manifest.json")) if node.startswith("test.")}
+    never = sorted(known - {str(entry["unique_id"]) for path in paths for entry in _read(path)["results"]})
+    if never:
+        raise BrokenGateError(
+            f"No step ran the dbt test {_name(never[0])} (and {len(never) - 1} more); let the model that it is about "
+            "depend on the other, and build again."
+        )
+    return results
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -166,6 +166,28 @@ def _session_rules() -> list[Rule]:
     ]
 
 
+def _result_rules(registry: Registry) -> list[Rule]:
+    scores = [measure["measure_id"] for measure in registry.measures if measure["source_model"] == "attainment"]
+    measures = ", ".join(literal(measure) for measure in scores) or "''"
+    return [
+        Rule(
+            "RC-024",
+            "marts.coverage",
+            "Every score that a school sent is counted by the school's own measures.",
+            Rows(
+                "select c.academic_year, c.school_key from judged as c left join marts.dim_school as s on "
+                "s.school_key = c.school_key left join (select academic_year, unit_code, sum(n) as n from "
+                "marts.measure_value where level = 'school' and period = 'YTD' and group_dimension = 'all' "
+                f"and measure_id in ({measures}) group by academic_year, unit_code) as m on "
+                "m.academic_year = c.academic_year and m.unit_code in (s.urn, s.school_key) "
+                "where c.feed = 'assessment_results' and c.received <> coalesce(m.n, 0)"
+            ),
+            ("academic_year", "school_key"),
+            "school_key",
+        ),
+    ]
+
+
 def _level_rules(registry: Registry) -> list[Rule]:
     # Sessions and enrolments belong to one school each, so they add up; pupils with a score may belong to two.
     additive = [measure["measure_id"] for measure in registry.measures if measure["kind"] in ("ratio", "proportion")]
@@ -211,7 +233,10 @@ def reconciliation_suite(registry: Registry) -> Suite:
     """The equations that SQL can check in the warehouse; those between the lake's files are `lake_findings`."""
     return Suite(
         "reconciliation",
-        (*_file_rules(), *_raw_rules(), *_session_rules(), *_level_rules(registry), *bridge_equations()),
+        (
+            *(*_file_rules(), *_raw_rules(), *_session_rules()),
+            *(*_result_rules(registry), *_level_rules(registry), *bridge_equations()),
+        ),
     )
 
 

@@ -321,6 +321,10 @@ def _records() -> list[Fault]:
         Fault(f"update {coverage} set share = 101 where school_key = '100001'", {f"QM-131@{coverage}": 1}),
         Fault(f"update {coverage} set received = -1 where school_key = '100001'", {f"QM-132@{coverage}": 1}),
         Fault(f"update {coverage} set status = 'fine' where school_key = '100001'", {f"QM-133@{coverage}": 1}),
+        Fault(
+            f"update {coverage} set feed = 'assessment_results' where school_key = '100001'",
+            {f"RC-024@{coverage}": 1},
+        ),
         Fault(f"update {coverage} set school_key = '999999' where school_key = '100001'", {f"QM-134@{coverage}": 1}),
         Fault(f"insert into {issue} from {issue}", {f"QM-140@{issue}": 2}),
         Fault(f"update {issue} set n_rows = 0", {f"QM-141@{issue}": 1}),

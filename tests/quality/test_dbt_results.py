@@ -57,6 +57,18 @@ def test_the_manifest_says_which_table_a_test_is_about(tmp_path: Path) -> None:
     assert (result.table, result.sentence) == ("marts.gap", "Every gap has two sides.")
 
 
+def test_a_test_that_no_step_ran_breaks_the_gate(tmp_path: Path) -> None:
+    one, two = (write(tmp_path / step / "run_results.json", node(step, "pass", 0)) for step in ("a", "b"))
+    nodes = {f"test.everypupil.{name}.1a": {"depends_on": {"nodes": []}} for name in ("a", "b")}
+    for path in (one, two):
+        path.with_name("manifest.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
+    assert [result.rule_id for result in read_dbt_results([one, two])] == ["dbt.a", "dbt.b"]
+    nodes["test.everypupil.between_steps.1a"] = {"depends_on": {"nodes": []}}
+    two.with_name("manifest.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
+    with pytest.raises(BrokenGateError, match="No step ran the dbt test between_steps"):
+        read_dbt_results([one, two])
+
+
 def test_a_broken_contract_is_a_refusal(tmp_path: Path) -> None:
     message = "This model has an enforced contract that failed."
     [result] = read_dbt_results(

@@ -1,6 +1,7 @@
 {%- set groups = var('registry')['groups'] -%}
 -- The status that counts for a year: the last list up to the census day, else the first after it, both within the year;
--- a pupil whom no list of the year names has the status nearest to the census day.
+-- a pupil whom no list of the year names has the status nearest to the census day. Whom no list names at all, but who has
+-- a result, is counted with a status that nobody knows.
 with listed as (
     select
         observation.*,
@@ -74,10 +75,22 @@ chosen as (
     where preference = 1
 ),
 
+everybody as (
+    select
+        academic_year,
+        pupil_key
+    from wanted
+    union
+    select
+        academic_year,
+        pupil_key
+    from within_year
+),
+
 status as (
     select
-        chosen.academic_year,
-        chosen.pupil_key,
+        everybody.academic_year,
+        everybody.pupil_key,
         observation.is_disadvantaged,
         observation.sex,
         observation.sen_provision,
@@ -85,8 +98,10 @@ status as (
         observation.is_eal,
         observation.ethnicity_major,
         observation.is_looked_after
-    from chosen
-    inner join within_year as observation
+    from everybody
+    left join chosen
+        on everybody.academic_year = chosen.academic_year and everybody.pupil_key = chosen.pupil_key
+    left join within_year as observation
         on chosen.pupil_key = observation.pupil_key and chosen.listed_in = observation.academic_year
 )
 

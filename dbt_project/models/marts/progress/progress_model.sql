@@ -1,4 +1,5 @@
 {{ config(tags=['step_2']) }}
+{%- do ref('measure') %}{# its key is tested against it, so it has to be built before #}
 select
     academic_year,
     measure_id,

@@ -1,4 +1,5 @@
 {{ config(tags=['step_2']) }}
+{%- do ref('measure') %}{# its key is tested against it, so it has to be built before #}
 {%- set minimum = var('registry')['reliability']['minimum_pupils_for_progress'] -%}
 with population as (
     select
