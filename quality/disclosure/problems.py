@@ -31,7 +31,11 @@ from quality.disclosure.lines import (
 )
 from quality.disclosure.secondary import Problem, View
 
+# A school day has two sessions: the Education (School Day and School Year) (England) Regulations 1999.
+SESSIONS_PER_WEEK = 10
+WEEKS_PER_YEAR = 53
 _ROOM = 4.0  # times the minimum: no amount need be able to move further than this for its range to be wide enough
+_MOST_MOVED = 100.0  # sessions: no more need be possible than the widest range that is asked for
 _TIE_BREAK = 1e-3
 
 
@@ -42,6 +46,7 @@ class Stage:
     name: for people. rows: positions in the counted rows; cell_of_row: the cell of each. cells: family and CELL.
     decision: of each cell; cells that are always equal share one. lines: their sums; sums: those of one time, as a
     matrix; over_time: all of them, in pupils by their sessions. orders: relations x cells, each at least 0.
+    most_sessions: that one pupil can have in the period of each cell.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Stage:
     sums: csr_matrix
     over_time: csr_matrix
     orders: csr_matrix
+    most_sessions: Floats
     cost: Floats
     totals: Bools
 
@@ -119,7 +125,10 @@ def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
         if decision.max(initial=-1) >= int(disclosure["programme"]["choices"]):
             decision = _of_a_school(cells, decision, orders)
         name = f"{year} counts of pupils"
-        stages.append(_stage(name, positions, cell_of_row, cells, n, decision, lines, orders, sessions, registry))
+        at_most = _most_sessions(cells, nests)
+        stages.append(
+            _stage(name, positions, cell_of_row, cells, n, decision, lines, orders, sessions, at_most, registry)
+        )
     return stages
 
 
@@ -148,6 +157,7 @@ def share_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
                 lines,
                 orders,
                 np.ones(len(cells)),
+                np.zeros(len(cells)),
                 registry,
             )
         )
@@ -178,7 +188,9 @@ def count_problem(stage: Stage, rows: pd.DataFrame, registry: Registry, tier: st
             counts, name=f"{stage.name} by sessions", sums=stage.over_time, orders=none, slack=np.zeros(0)
         )
         views.append(View(bounded(by_sessions), stage.decision))
-    views += _amounts_of_ratios(stage, rows)
+    views += _amounts_of_ratios(stage, rows, threshold)
+    if (stage.lines.kind == PERIODS).any():
+        views.append(_with_their_sessions(stage, rows, counts, threshold))
     return _problem(stage, stage.of_rows(forced), views)
 
 
@@ -344,6 +356,16 @@ def _sessions(rows: pd.DataFrame, cells: pd.DataFrame, cell_of_row: Integers, n:
     return np.array([per_pupil.get(key, 1.0) for key in zip(cells["family"], cells["period"], strict=True)])
 
 
+def _most_sessions(cells: pd.DataFrame, nests: pd.DataFrame) -> Floats:
+    """The sessions that one pupil can have in each cell's family and period: ten in each of its weeks."""
+    of_weeks = nests[nests["part"].str.startswith("W")].groupby(["family", "whole"]).size().to_dict()
+    weeks = [
+        1 if str(period).startswith("W") else of_weeks.get((family, period), WEEKS_PER_YEAR)
+        for family, period in zip(cells["family"], cells["period"], strict=True)
+    ]
+    return SESSIONS_PER_WEEK * np.array(weeks, dtype=np.float64)
+
+
 def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[int, float]]]:
     """Who is counted in a term or week is counted in the year; who is counted in the year is in one of its terms."""
     place = {key: i for i, key in enumerate(cells[["family", *CELL]].itertuples(index=False, name=None))}
@@ -394,6 +416,7 @@ def _stage(
     lines: Lines,
     orders: list[list[tuple[int, float]]],
     sessions: Floats,
+    most_sessions: Floats,
     registry: Registry,
 ) -> Stage:
     # Over time sessions add up, not pupils: each term counts by its sessions per pupil.
@@ -426,6 +449,7 @@ def _stage(
         sums,
         over_time,
         csr_matrix((sign, (at, cell)), shape=(len(orders), len(cells))),
+        most_sessions,
         np.bincount(decision[hideable], cost[hideable], count).astype(np.float64),
         of_groups,
     )
@@ -500,32 +524,89 @@ def _of_cells(stage: Stage, rows: pd.DataFrame, of_measure: dict[str, int]) -> F
     return stage.cells["family"].map(greatest).to_numpy(np.float64)
 
 
-def _amounts_of_ratios(stage: Stage, rows: pd.DataFrame) -> list[View]:
-    """Numerators of ratios, in sessions: hidden with their counts, and not to be worked out exactly."""
+def _amounts_of_ratios(stage: Stage, rows: pd.DataFrame, threshold: Floats) -> list[View]:
+    """Numerators of ratios, in sessions: hidden with their counts, and not to be worked out, neither exactly nor within
+    as many per cent as the least number of pupils (`threshold`, per cell).
+
+    That nobody had a session of a sort is no secret where nobody had one in a cell that contains it.
+    """
     mine = rows.iloc[stage.rows]
     views = []
-    at_time = csr_matrix(
-        (stage.lines.sign, (stage.lines.line, stage.lines.cell)), shape=(stage.lines.count, len(stage.cells))
-    )
+    at_time = _all_sums(stage)
+    within = (at_time.T > 0).astype(float) @ (at_time < 0).astype(float)  # totals x parts
     for measure in sorted(set(mine.loc[mine["kind"].eq(RATIO), "measure_id"])):
         own = mine["measure_id"].eq(measure).to_numpy() & mine["numerator"].notna().to_numpy()
-        amount, most = np.zeros(len(stage.cells)), np.zeros(len(stage.cells))
+        amount, counted = np.zeros(len(stage.cells)), np.zeros(len(stage.cells), dtype=bool)
         amount[stage.cell_of_row[own]] = mine["numerator"].to_numpy(np.float64)[own]
-        most[stage.cell_of_row[own]] = mine["denominator"].to_numpy(np.float64)[own]
-        some = np.minimum(amount, 100.0)
+        counted[stage.cell_of_row[own]] = True
+        nobody = counted & (amount == 0)
+        said = nobody & (within.T @ nobody.astype(float) > 0)
+        close = np.ceil(amount * threshold / 100.0)
         system = System(
             name=f"{stage.name}, {measure}",
-            down=some,
-            up=np.where(stage.n > 0, 100.0, 0.0),
+            down=np.minimum(amount, _MOST_MOVED),
+            up=np.where(stage.n > 0, _MOST_MOVED, 0.0),
             need_down=np.zeros(len(amount)),
             need_up=np.zeros(len(amount)),
-            need_width=np.where((amount > 0) & (amount < most), 1.0, 0.0),
+            need_width=np.where(counted & ~said, np.clip(close, 1.0, np.maximum(threshold - 1.0, 1.0)), 0.0),
             sums=at_time,
             orders=csr_matrix((0, len(amount))),
             slack=np.zeros(0),
         )
         views.append(View(bounded(system), stage.decision))
     return views
+
+
+def _with_their_sessions(stage: Stage, rows: pd.DataFrame, counts: System, threshold: Floats) -> View:
+    """Numbers of pupils and their possible sessions together, where both are hidden.
+
+    A pupil has at least one session of a period and at most ten a week, and sessions add up over time as well: so a
+    term's sessions bound its pupils, and what is left of a sum bounds the others. Here it is enough that as many
+    numbers are possible as the least that may be shown (`threshold`, per cell), one of them that itself.
+    """
+    mine = rows.iloc[stage.rows]
+    own = mine["kind"].eq(RATIO).to_numpy() & mine["denominator"].notna().to_numpy()
+    possible = np.zeros(len(stage.cells))
+    possible[stage.cell_of_row[own]] = mine["denominator"].to_numpy(np.float64)[own]
+    at = np.flatnonzero((possible > 0) & (stage.n > 0))
+    size, count = len(stage.n), len(at)
+    pick = eye(size, format="csr")[at]
+    sums = block_diag([stage.sums, _filled(_all_sums(stage)[:, at])]).tocsr()
+    each = eye(count, format="csr")
+    most = stage.most_sessions[at]
+    orders = vstack(
+        [
+            hstack([stage.orders, csr_matrix((stage.orders.shape[0], count))]),
+            hstack([csr_matrix((most, (np.arange(count), at)), shape=(count, size)), -each]),
+            hstack([-pick, each]),
+        ]
+    ).tocsr()
+    room = np.maximum(most * (stage.n[at] + counts.up[at]) - possible[at], 0.0)
+    none, few = np.zeros(count), (stage.n > 0) & (stage.n < threshold)
+    joint = System(
+        name=f"{stage.name} with their sessions",
+        down=np.concatenate([counts.down, np.maximum(possible[at] - 1.0, 0.0)]),
+        up=np.concatenate([counts.up, room]),
+        need_down=np.zeros(size + count),
+        need_up=np.concatenate([np.where(few, threshold - stage.n, 0.0), none]),
+        need_width=np.concatenate([np.where(stage.n > 0, threshold - 1.0, 0.0), none]),
+        sums=sums,
+        orders=orders,
+        slack=np.concatenate(
+            [
+                counts.slack,
+                np.maximum(most * stage.n[at] - possible[at], 0.0),
+                np.maximum(possible[at] - stage.n[at], 0.0),
+            ]
+        ),
+    )
+    return View(bounded(joint), np.concatenate([stage.decision, stage.decision[at]]), last=True)
+
+
+def _all_sums(stage: Stage) -> csr_matrix:
+    """Every sum, over time too, as lines x cells: for what adds up over time."""
+    lines = stage.lines
+    return csr_matrix((lines.sign, (lines.line, lines.cell)), shape=(lines.count, len(stage.cells)))
 
 
 def _problem(stage: Stage, forced: Bools, views: list[View]) -> Problem:

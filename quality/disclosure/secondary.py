@@ -30,7 +30,8 @@ _PLENTY = 2.0  # times what a rule asks for is offered at the least
 class View:
     """A system of amounts, and which decision hides each of its cells (-1: shown whatever is decided).
 
-    last: to be audited only where the others find nothing, because it is large and seldom finds anything.
+    last: to be audited only where the others find nothing, because it is large and seldom finds anything. What it finds
+    is mended, not searched for: its cuts name so many cells that a search among them goes astray.
     """
 
     system: System
@@ -121,15 +122,15 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
     hidden = problem.forced.copy()
     rounds = 0
     # Rules of single lines spare audits; whatever they ask for an audit asks for too.
-    while master.learn(hidden, lines=greedy or rounds < limits.rounds):
+    while master.learn(hidden, lines=greedy or rounds < limits.rounds, cut_last=greedy):
         rounds += 1
         if greedy:
             hidden = master.add_cheapest(hidden, master.rules)
-        # Equal schools stand for one another: a search from nothing may try one after another, a round for each.
-        elif rounds <= limits.rounds:
-            hidden = master.solve(hidden if rounds > limits.fresh else problem.forced)
-        else:
+        elif rounds > limits.rounds or master.only_last:
             hidden = master.mend(hidden)
+        # Equal schools stand for one another: a search from nothing may try one after another, a round for each.
+        else:
+            hidden = master.solve(hidden if rounds > limits.fresh or master.is_mended.any() else problem.forced)
     return master.choice(hidden, rounds + 1)
 
 
@@ -158,8 +159,13 @@ class _Master:
 
     # Rules -----------------------------------------------------------------------------------------------------------
 
-    def learn(self, hidden: Bools, *, lines: bool) -> int:
-        """Adds the rules that this pattern breaks; returns how many."""
+    @property
+    def only_last(self) -> bool:
+        """Whether what lacks room was found by the last views alone."""
+        return bool(self.narrow) and all(view.last for view, _ in self.narrow)
+
+    def learn(self, hidden: Bools, *, lines: bool, cut_last: bool) -> int:
+        """Adds the rules that this pattern breaks; returns how many. cut_last: what the last views find as well."""
         self.narrow = []
         count = self._learn_lines(hidden) if lines else 0
         if count:
@@ -169,7 +175,8 @@ class _Master:
                 break
             of_cell = (view.decision >= 0) & hidden[np.maximum(view.decision, 0)]
             for cut in narrow_ranges(view.system, of_cell):
-                self._learn_cut(view, cut)
+                if cut_last or not view.last:
+                    self._learn_cut(view, cut)
                 self.narrow.append((view, cut.cell))
                 count += 1
         self._look_ahead()
@@ -356,7 +363,12 @@ class _Master:
             for amounts in _ways(system, cell):
                 found = [self._cheapest(view, cell, amount, hidden) for amount in amounts]
                 cells, _ = min(found, key=lambda move: move[1])
-                hidden[view.decision[cells]] = True
+                added = np.unique(view.decision[cells][~hidden[view.decision[cells]]])
+                if not len(added):
+                    continue
+                hidden[added] = True
+                # What mends a cell stays with it: in its block, and in whatever is solved after.
+                self._add(int(view.decision[cell]), added, np.ones(len(added)), float(len(added)), twice=True)
         if not (hidden & ~before).any():
             raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
         self.offered |= hidden

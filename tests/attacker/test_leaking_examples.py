@@ -80,6 +80,35 @@ def test_a_list_of_pupils_tells_of_a_school_only_where_no_table_shows_its_number
     ]
 
 
+def with_sessions(marts: Marts, unauthorised: list[int]) -> Marts:
+    """The same pupils' unauthorised absence: their sessions in the order of the groups, a hundred possible of each."""
+    values = marts.measure_value
+    return replace(
+        marts,
+        measure_value=values.assign(
+            measure_id="unauthorised_absence_rate",
+            numerator=[*map(float, unauthorised), float(sum(unauthorised))],
+            denominator=100.0 * values["n"],
+        ),
+    )
+
+
+def test_that_few_pupils_missed_nothing_is_not_left_by_the_groups_that_missed_it_all() -> None:
+    marts = with_sessions(one_school([40, 12, 4]), [30, 0, 0])
+    found = attacked(published(marts, hide(marts, ["1", "2"])))
+    assert {(breach.quantity, breach.low, breach.high) for breach in found} == {("sessions unauthorised", 0, 0)}
+    hidden = suppressed(marts)
+    assert hidden["measure_value"] == hide(marts, ["0", "2"])["measure_value"]
+    assert attacked(published(marts, hidden)) == []
+
+
+def test_that_nobody_missed_anything_is_no_secret_where_the_school_says_so() -> None:
+    marts = with_sessions(one_school([40, 12, 4]), [0, 0, 0])
+    hidden = suppressed(marts)
+    assert hidden["measure_value"] == hide(marts, ["1", "2"])["measure_value"]
+    assert attacked(published(marts, hidden)) == []
+
+
 @pytest.mark.parametrize("tier", ["public", "leaders"])
 @pytest.mark.parametrize("counts", [[1], [4], [60], [1, 0], [60, 0], [0, 0, 5], [4, 3]])
 def test_one_pupil_one_group_and_a_group_that_is_everyone_give_nothing_away(counts: list[int], tier: str) -> None:

@@ -13,23 +13,22 @@ from scipy.sparse import csr_matrix
 from quality.disclosure import GAP_KEY, MEASURE_VALUE_KEY, Marts
 
 YEAR = "2024/25"
-RATIOS = {
-    "attendance_rate": "attended",
-}
+RATIOS = {"attendance_rate": "attended", "unauthorised_absence_rate": "unauthorised"}
 PROPORTIONS = {"persistent_absence_rate": 10, "severe_absence_rate": 50}
 DIMENSIONS = {"disadvantage": "fsm6cla@census", "sex": "sex@census", "nc_year": "nc_year@census"}
 TERMS = ["AUT", "SPR"]
 SCHOOLS = {1: 27, 2: 30, 3: 23, 5: 10, 10: 7, 30: 3}  # how often a random trust has so many
-PERIODS = pd.DataFrame({"academic_year": YEAR, "whole": "YTD", "part": TERMS})
+SESSIONS_OF_A_WEEK, SHARES_OF_WEEKS = [10, 8, 5], [0.9, 0.07, 0.03]
 
 Cell = tuple[str, str, str, str, str]  # period, level, unit_code, group_dimension, group_value
 Sum = tuple[Cell, list[Cell]]
 
 
-def random_trust(seed: int, most_schools: int = 5, movers: float = 0.0) -> Marts:
+def random_trust(seed: int, most_schools: int = 5, movers: float = 0.0, weeks: int = 0) -> Marts:
     """One to thirty schools of two trusts and two authorities: skewed and whole groups, joiners and leavers.
 
     movers: share of the pupils who go to another school after the first term: one pupil of the year, two enrolments.
+    weeks: of each term, with rows for all pupils; a term has then no more sessions than its weeks have.
     """
     rng = np.random.default_rng(seed)
     sizes = {size: weight for size, weight in SCHOOLS.items() if size <= most_schools}
@@ -60,19 +59,39 @@ def random_trust(seed: int, most_schools: int = 5, movers: float = 0.0) -> Marts
     rows = []
     for term in TERMS:
         here = (stay == 0) | (stay == TERMS.index(term) + 1)
-        possible = np.where(here, rng.integers(60, 140, n), 0)
-        absent = rng.binomial(possible, rate)
-        at = schools.iloc[school].reset_index(drop=True)
-        rows.append(
-            pd.concat([pupils, at], axis=1).assign(
-                period=term, possible=possible, absent=absent, unauthorised=rng.binomial(absent, 0.3)
-            )
-        )
+        at = pd.concat([pupils, schools.iloc[school].reset_index(drop=True)], axis=1)
+        rows += [
+            at.assign(period=period, part_of=term, **_sessions(rng, here, rate, most))
+            for period, most in _parts(term, weeks)
+        ]
         school = np.where(rng.random(n) < movers, rng.integers(0, n_schools, n), school)
-    terms = pd.concat(rows, ignore_index=True).query("possible > 0")
-    keys = [*pupils.columns, *schools.columns]
-    year = terms.groupby(keys, as_index=False)[["possible", "absent", "unauthorised"]].sum().assign(period="YTD")
-    return _marts(schools, pd.concat([terms, year], ignore_index=True))
+    parts = pd.concat(rows, ignore_index=True).query("possible > 0")
+    keys, sessions = [*pupils.columns, *schools.columns], ["possible", "absent", "unauthorised"]
+    terms = parts.groupby([*keys, "part_of"], as_index=False)[sessions].sum().rename(columns={"part_of": "period"})
+    year = terms.groupby(keys, as_index=False)[sessions].sum().assign(period="YTD")
+    stays = [terms, year, parts.drop(columns="part_of")] if weeks else [terms, year]
+    return _marts(schools, pd.concat(stays, ignore_index=True))
+
+
+def _parts(term: str, weeks: int) -> list[tuple[str, int]]:
+    """What the sessions of a term are drawn by, and the most of it: its weeks, or the term as one."""
+    first = 36 + weeks * TERMS.index(term)
+    return [(f"W2024-{first + week}", SESSIONS_OF_A_WEEK[0]) for week in range(weeks)] or [(term, 140)]
+
+
+def _sessions(rng: np.random.Generator, here: np.ndarray, rate: np.ndarray, most: int) -> dict[str, np.ndarray]:
+    of_week = rng.choice(SESSIONS_OF_A_WEEK, len(here), p=SHARES_OF_WEEKS)
+    possible = np.where(here, of_week if most == SESSIONS_OF_A_WEEK[0] else rng.integers(60, most, len(here)), 0)
+    absent = rng.binomial(possible, rate)
+    return {"possible": possible, "absent": absent, "unauthorised": rng.binomial(absent, 0.3)}
+
+
+def periods_of(periods: Iterable[str]) -> pd.DataFrame:
+    """How the periods of a random trust nest: terms and weeks in the year, and weeks in terms, half in each."""
+    weeks = sorted({period for period in periods if period.startswith("W")})
+    nested = [("YTD", part) for part in [*TERMS, *weeks]]
+    nested += [(TERMS[2 * place // len(weeks)], week) for place, week in enumerate(weeks)]
+    return pd.DataFrame(nested, columns=["whole", "part"]).assign(academic_year=YEAR)
 
 
 def _marts(schools: pd.DataFrame, stays: pd.DataFrame) -> Marts:
@@ -86,7 +105,9 @@ def _marts(schools: pd.DataFrame, stays: pd.DataFrame) -> Marts:
     for (level, unit), dimension in product(
         [("school", "urn"), ("trust", "trust"), ("la", "la")], ["all", *DIMENSIONS]
     ):
-        grouped = stays.groupby(["period", unit, dimension])
+        # Weeks have rows of all pupils alone.
+        those = stays if dimension == "all" else stays[~stays["period"].str.startswith("W")]
+        grouped = those.groupby(["period", unit, dimension])
         for measure in (*RATIOS, *PROPORTIONS):
             ratio = measure in RATIOS
             cells = pd.DataFrame(
@@ -115,7 +136,8 @@ def _marts(schools: pd.DataFrame, stays: pd.DataFrame) -> Marts:
     gap = gap.assign(comparator="F", n_group=gap["n"], n_comparator=gap["n_comparator"])
     progress = pd.DataFrame(columns=["academic_year", "measure_id", "school_key", "urn", "n"])
     model = pd.DataFrame(columns=["academic_year", "measure_id", "method", "n_pupils"])
-    return Marts(values, gap[[*GAP_KEY, "n_group", "n_comparator"]], progress, model, schools, PERIODS)
+    gap = gap[[*GAP_KEY, "n_group", "n_comparator"]]
+    return Marts(values, gap, progress, model, schools, periods_of(stays["period"]))
 
 
 def row_key(row: pd.Series, key: list[str]) -> str:
@@ -138,6 +160,8 @@ def all_sums(cells: Iterable[Cell], schools: pd.DataFrame, with_periods: bool) -
                 parts.setdefault(("schools", total, ""), []).append(cell)
         if with_periods and period in TERMS:
             parts.setdefault(("terms", ("YTD", level, unit, dimension, value), ""), []).append(cell)
+        if with_periods and period.startswith("W"):
+            parts.setdefault(("weeks", ("YTD", level, unit, dimension, value), ""), []).append(cell)
     return [(total, cells_of) for (_, total, _), cells_of in parts.items() if total in present]
 
 

@@ -54,9 +54,8 @@ def test_a_good_warehouse_passes(home: Home, capfd: pytest.CaptureFixture[str]) 
     assert gate.main(["--home", str(home.settings.home), "--run-id", "good"]) == 0
     report = written(home, "good")
     assert report["outcome"] == "passed"
-    # The small warehouse hides by the primary rule alone, and the attack says so without refusing.
-    failed = {(result["rule_id"], result["severity"]) for result in report["results"] if not result["success"]}
-    assert failed == {("DA-001", "warning")}
+    assert [result["rule_id"] for result in report["results"] if not result["success"]] == []
+    assert "DA-001" in {result["rule_id"] for result in report["results"]}
     said = capfd.readouterr()
     assert "Passed: " in said.out
     assert said.err == ""
@@ -76,7 +75,7 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
         for result in report["results"]
         if not result["success"]
     }
-    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1), "DA-001": (None, 2)}
+    assert failed == {"QM-061": ("100001", 1), "QX-050": (None, 1), "QX-001": (None, 1)}
     said = refused.stdout + refused.stderr + json.dumps(report)
     assert [planted for planted in PLANTED if planted in said] == []
     assert "QM-061" in refused.stdout
@@ -85,10 +84,32 @@ def test_a_spoiled_warehouse_is_refused_by_the_child_process_without_naming_anyb
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     rows = parquet.read_table(keys).to_pylist()
     # What the attack finds stands in a restricted file of its own.
-    assert {row["rule_id"] for row in rows} == set(failed) - {"DA-001"}
+    assert {row["rule_id"] for row in rows} == set(failed)
     assert stat.S_IMODE((home.settings.quality_dir / "bad" / "breaches.json").stat().st_mode) == 0o600
     [result_key] = [json.loads(row["key"]) for row in rows if row["rule_id"] == "QM-061"]
     assert result_key["pupil_key"] == 3
+
+
+def test_what_gives_a_hidden_count_away_is_refused_and_said_without_the_count(
+    home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    girls = "level = 'school' and unit_code = '100001' and group_value = 'F'"
+    home.spoil("delete from disclosure.pattern where tier = 'leaders' and row_key like '%|100001|%|F'")
+    home.spoil(f"delete from exports_leaders.measure_value where {girls}")
+    home.spoil(f"insert into exports_leaders.measure_value from marts.measure_value where {girls}")
+    assert gate.main(["--home", str(home.settings.home), "--run-id", "told"]) == 3
+    report = written(home, "told")
+    found = {
+        (result["rule_id"], result["severity"], result["table"])
+        for result in report["results"]
+        if not result["success"] and result["rule_id"].startswith("DA")
+    }
+    assert found == {("DA-001", "critical", "exports_leaders.measure_value")}
+    breaches = json.loads((home.settings.quality_dir / "told" / "breaches.json").read_text(encoding="utf-8"))
+    boys = [breach for breach in breaches if "|100001|" in breach["row_key"] and breach["row_key"].endswith("|M")]
+    assert ("enrolments", 5, 5) in {(breach["quantity"], breach["low"], breach["high"]) for breach in boys}
+    [said] = [line for line in capfd.readouterr().out.splitlines() if line.startswith("critical DA-001")]
+    assert "is known exactly" in said
 
 
 def test_great_expectations_counts_what_our_own_sql_counts_for_every_kind_of_fault(

@@ -171,15 +171,15 @@ timestamp '2025-09-05 18:00:00' as last_seen, 1 as n_rows, 0.1 as effect_pp;
 create table marts.delivery as select delivery_id, feed, file_name, laestab, extracted_at, extracted_at_basis,
 rows_read, rows_accepted, rows_quarantined, rows_accepted as rows_current, 0 as rows_superseded,
 0 as rows_held from lake.delivery;
+-- Groups of five and seven: neither the schools' nor, for the public, the trust's may stand beside all pupils.
 create table disclosure.pattern as
-select * from (values ('public', 10), ('leaders', 6)) as tier(tier, minimum), lateral (
-select 'measure_value' as table_name, concat_ws('|', academic_year, period, level, unit_code, measure_id,
+select * from (values ('public', 'school'), ('public', 'trust'), ('leaders', 'school')) as hidden(tier, at_level),
+lateral (select 'measure_value' as table_name, concat_ws('|', academic_year, period, level, unit_code, measure_id,
 definition_version, group_definition, group_dimension, group_value) as row_key from marts.measure_value
-where n < minimum
+where level = at_level and group_dimension <> 'all'
 union all select 'gap', concat_ws('|', academic_year, period, level, unit_code, measure_id, definition_version,
-group_definition, group_dimension, group_value, comparator) from marts.gap where least(n_group,
-n_comparator) < minimum);
-alter table disclosure.pattern drop column minimum;
+group_definition, group_dimension, group_value, comparator) from marts.gap where level = at_level);
+alter table disclosure.pattern drop column at_level;
 alter table disclosure.pattern add column status varchar default 'c';
 alter table disclosure.pattern add column reason varchar default 'primary';
 alter table disclosure.pattern add column rule_id varchar default 'minimum_pupils';
