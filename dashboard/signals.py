@@ -21,19 +21,22 @@ class FollowUp:
     median_days: float | None
 
     @property
-    def sentence(self) -> str:
-        """How many places were followed by an action, and how soon."""
-        if not self.places:
-            return "No place in the queue."
+    def words(self) -> str:
+        """How many places were followed by an action, and how soon; from the second word of a sentence on."""
+        of = f"of {self.places:,} place{'' if self.places == 1 else 's'} in the queue"
         if self.median_days is None:
-            return f"Of {_places(self.places)} in the queue, none has an action recorded from the signal on."
+            return f"{of}, none has an action recorded from the signal on."
         left = self.places - self.followed
         rest = f"; for the other {left:,} nothing is recorded yet" if left else ""
         return (
-            f"Of {_places(self.places)} in the queue, {self.followed:,} {'was' if self.followed == 1 else 'were'} "
-            f"followed by an action, a median of {days(self.median_days)} after the signal "
-            f"(n = {self.followed:,}){rest}."
+            f"{of}, {self.followed:,} {'was' if self.followed == 1 else 'were'} followed by an action, a median of "
+            f"{days(self.median_days)} after the signal (n = {self.followed:,}){rest}."
         )
+
+    @property
+    def sentence(self) -> str:
+        """The words as a sentence."""
+        return f"{self.words[0].upper()}{self.words[1:]}"
 
 
 def days(count: float) -> str:
@@ -81,7 +84,3 @@ def by_week(queue: pd.DataFrame) -> pd.DataFrame:
         )
         week += dt.timedelta(weeks=1)
     return pd.DataFrame(rows).astype({"median_days": "float64"})
-
-
-def _places(count: int) -> str:
-    return f"{count:,} place{'' if count == 1 else 's'}"

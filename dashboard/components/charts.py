@@ -144,7 +144,7 @@ def weekly_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -
         .mark_bar(stroke=palette.FOCUS, strokeWidth=1.5)
         .encode(
             x=alt.X(
-                "from:T", title="Week", axis=alt.Axis(format="%-d %b %Y", tickCount=6, labelAngle=0, labelOverlap=True)
+                "from:T", title="Week", axis=alt.Axis(format="%-d %b %Y", tickCount=4, labelAngle=0, labelOverlap=True)
             ),
             x2="to:T",
             y=alt.Y("low:Q", title=axis_title, axis=alt.Axis(tickMinStep=1, format="d")),

@@ -25,6 +25,7 @@ from dashboard.views.attendance import dimension_words, points
 _SIGNALS, _SPELLS, _BACKTEST = "marts.attendance_signal", "marts.absence_spell", "marts.attendance_signal_backtest"
 _FOLLOWED, _NOT_FOLLOWED = "followed by an action", "no action recorded yet"
 _RULE, _PLAIN = "rule of early response", "plain rule, for comparison"
+_JUDGED = "pupils with enough possible sessions in both terms"
 _NOTHING_DONE = "none recorded yet"
 _OF_PLAIN = ("false_alarms", "false_alarm_percent", "false_alarm_percent_low", "false_alarm_percent_high")
 # A share of nobody is none; its interval neither.
@@ -99,6 +100,7 @@ def _year(year: str) -> str:
 def _queue(context: Context, found: pd.DataFrame, queue: pd.DataFrame, school: tuple[str, str], span: str) -> None:
     urn, name = school
     newest: dt.date = found["signal_date"].max()
+    year = found["academic_year"].max()
     today = signals.follow_up(queue[queue["signal_date"] == newest])
     signalled = int(found.loc[found["signal_date"] == newest, "pupil_key"].nunique())
     limit = context.registry.data["responses"]["pupils_in_queue_per_school_and_day"]
@@ -107,18 +109,17 @@ def _queue(context: Context, found: pd.DataFrame, queue: pd.DataFrame, school: t
     rows = shown.to_dict("records")
     frame = shown.drop(columns="main_reasons").assign(
         place=[_place(row) for row in rows],
-        sessions_missed=[_sessions(row) for row in rows],
+        evidence=[_evidence(row) for row in rows],
         reasons=[_reasons(context, row) for row in rows],
-        first_action=[_NOTHING_DONE if wording.missing(row["action_taken"]) else row["action_taken"] for row in rows],
+        first_action=[_action(row) for row in rows],
     )
-    since = f"{found['academic_year'].max()} so far"
     figure(
         key="queue",
         title=title_of(_finding(today)),
-        takeaway=f"{name}, {wording.day(newest)}, the newest day with a signal: "
-        f"{_pupils(signalled)} with one; the queue takes {limit} a day. {today.sentence} In {since}: "
-        f"{signals.follow_up(queue).sentence} This is what is recorded; whether it came of the signal, or helped, it "
-        "does not say. Pupils stand under their keys; who they are is in the identity part of the release.",
+        takeaway=f"{name}, {wording.day(newest)}, the newest day with a signal: {_pupils(signalled)} with one; the queue "
+        f"takes {limit} a day. {today.sentence} In {year} so far, {signals.follow_up(queue).words} This is what is "
+        "recorded; whether it came of the signal, or helped, it does not say. Pupils stand under their keys; who they are "
+        "is in the identity part of the release.",
         alt_text="A table of the pupils in the queue with rule, evidence and first action.",
         caption=_caption(
             context,
@@ -130,20 +131,17 @@ def _queue(context: Context, found: pd.DataFrame, queue: pd.DataFrame, school: t
         table=Table(
             frame,
             (
-                *("pupil_key", "signal_date", "place", "rule_name", "evidence_from", "spells", "sessions_missed"),
-                *("reasons", "first_action", "action_date", "school_days_to_action"),
+                *("pupil_key", "signal_date", "place", "rule_name", "evidence", "reasons", "first_action"),
+                "school_days_to_action",
             ),
             headings={
                 "pupil_key": "Pupil (key)",
                 "signal_date": "Day of the signal",
                 "place": "Place in the queue",
                 "rule_name": "Rule",
-                "evidence_from": "Evidence from",
-                "spells": "Spells of absence",
-                "sessions_missed": "Sessions missed",
-                "reasons": "Main reasons",
+                "evidence": "Evidence",
+                "reasons": "Reasons",
                 "first_action": "First action",
-                "action_date": "Done on",
                 "school_days_to_action": "School days to it",
             },
             not_applicable=wording.NOT_APPLICABLE["attendance_signal"],
@@ -179,21 +177,39 @@ def _place(row: Mapping[Any, Any]) -> str:
     return f"{row['queue_place']}" + ("" if row["is_in_queue"] else ", beyond the queue")
 
 
-def _sessions(row: Mapping[Any, Any]) -> str:
-    """Sessions that the rule counted, of those it looked back over where it looks at a rate."""
+def _evidence(row: Mapping[Any, Any]) -> str:
+    """What the rule counted, of how much where it looks at a rate, and from which day on."""
+    first = wording.day(row["evidence_from"])
+    if not wording.missing(row["spells"]):
+        return f"{row['spells']} spell{'' if row['spells'] == 1 else 's'} of absence since {first}"
     if wording.missing(row["sessions"]):
-        return wording.STATUS_WORDS["z"]
-    return f"{row['sessions']}" + ("" if wording.missing(row["possible"]) else f" of {row['possible']}")
+        return wording.STATUS_WORDS["x"]
+    if not wording.missing(row["possible"]):
+        return f"{row['sessions']} of {row['possible']} possible sessions missed, the first on {first}"
+    return f"{row['sessions']} session{'' if row['sessions'] == 1 else 's'} missed since {first}"
+
+
+def _action(row: Mapping[Any, Any]) -> str:
+    if wording.missing(row["action_taken"]):
+        return _NOTHING_DONE
+    return f"{row['action_taken']}, {wording.day(row['action_date'])}"
 
 
 def _reasons(context: Context, row: Mapping[Any, Any]) -> str:
-    """The main reasons of the spells of the evidence, as far as the rule counts them: no other reason is shown."""
+    """The main reasons of the spells of the evidence, as far as the rule counts them: no other reason is shown.
+
+    A spell's main reason may be one that the rule does not count; then the reasons are those it does.
+    """
     registry = context.registry.data
     counted = [rule["reasons"] for rule in registry["responses"]["rules"] if rule["rule_id"] == row["rule_id"]]
-    present = [] if wording.missing(row["main_reasons"]) else str(row["main_reasons"]).split(",")
+    if not counted:
+        return wording.STATUS_WORDS["x"]
     names = {entry["reason"]: str(entry["name"]) for entry in registry["absence_reasons"]}
-    told = [names[reason] for reason in (counted[0] if counted else []) if reason in present]
-    return "; ".join(told) or wording.STATUS_WORDS["x"]
+    present = [] if wording.missing(row["main_reasons"]) else str(row["main_reasons"]).split(",")
+    told = [names[reason] for reason in counted[0] if reason in present]
+    if told or len(counted[0]) == 1:
+        return "; ".join(told) or names[counted[0][0]]
+    return f"one or more of: {'; '.join(names[reason] for reason in counted[0])}"
 
 
 def _workbook(context: Context, urn: str, name: str) -> None:
@@ -259,8 +275,8 @@ def _backtest(context: Context) -> None:
         )
         return
     terms = {
-        f"{row['academic_year']}|{row['term']}": f"{_term(row['term'], row['academic_year'])}, judged by "
-        f"{_term(row['following_term'], row['following_year'])}"
+        f"{row['academic_year']}|{row['term']}": f"{wording.period_name(row['term'])} {row['academic_year']}, judged "
+        f"by {wording.period_name(row['following_term']).lower()} {row['following_year']}"
         for row in frame.to_dict("records")
     }
     year, term = choose("Back-test up to the end of", terms, "backtest").split("|")
@@ -274,10 +290,6 @@ def _backtest(context: Context) -> None:
 def _ends(share: str) -> tuple[str, str]:
     """The columns of a share's interval."""
     return f"{share}_percent_low", f"{share}_percent_high"
-
-
-def _term(term: str, year: str) -> str:
-    return f"{wording.period_name(term).lower()} {year}"
 
 
 def _with_intervals(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
@@ -311,7 +323,7 @@ def _meaning(below: int) -> None:
     """What the three shares say."""
     terms = {
         "Flagged": "whoever had a signal of the rule from the start of the year to the end of the term, in the queue "
-        "or not; by the plain rule, whoever attended less in that term alone.",
+        "or not; by the plain rule, whoever attended less than that in the term alone.",
         "Precision": f"of those flagged, how many attended less than {below}% of the following term.",
         "Recall": f"of those who attended less than {below}% of it, how many had been flagged.",
         "False alarms": f"of those who attended {below}% of it or more, how many had been flagged.",
@@ -339,7 +351,7 @@ def _rules(context: Context, frame: pd.DataFrame, period: str) -> None:
         f"sessions in both terms, {first['below']:,} attended less than {below}% of the later one. Where intervals "
         "overlap, two rules are not clearly apart.",
         alt_text=f"Precision of {len(frame)} rules with 95% intervals; the table has recall and false alarms too.",
-        caption=_caption(context, "back-test of the rules of early response", "pupils judged", "all schools", period),
+        caption=_caption(context, "back-test of the rules of early response", _JUDGED, "all schools", period),
         table=Table(
             frame,
             (
@@ -403,7 +415,9 @@ def _groups(context: Context, frame: pd.DataFrame, period: str) -> None:
         "afterwards, how many the rule had flagged, beside the plain rule. Where one group's interval lies above "
         "another's, the rule errs about it more often.",
         alt_text=f"False alarms by {dimension_words(context, dimension)} with 95% intervals; figures in the table.",
-        caption=_caption(context, f"false alarms of: {rules[rule_id]}", "pupils not below", "all schools", period),
+        caption=_caption(
+            context, f"false alarms of: {rules[rule_id]}", f"{_JUDGED}, not below in the later", "all schools", period
+        ),
         table=Table(
             frame,
             (

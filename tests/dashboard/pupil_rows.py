@@ -165,6 +165,7 @@ NEWEST = dt.date(2026, 6, 24)  # a Wednesday
 RULES = {
     "unexplained_run": "Five consecutive sessions without an accepted reason",
     "third_spell": "Third absence in 25 school days",
+    "first_unauthorised": "First unauthorised session of the year",
     "illness_spells": "Fourth absence for illness in 60 school days",
     "recent_rate": "Attendance below 90% over the last 60 possible sessions",
 }
@@ -177,7 +178,7 @@ SIGNALS: tuple[tuple[tuple[str, dt.date, int, int | None], ...], ...] = (
     (("recent_rate", NEWEST, 3, None),),
 )
 SIGNALS_OF_MOVER = {
-    "100001": (("illness_spells", NEWEST - dt.timedelta(days=2), 1, 2),),
+    "100001": (("first_unauthorised", NEWEST - dt.timedelta(days=2), 1, 2),),
     "100004": (("illness_spells", dt.date(2025, 10, 7), 1, 0),),
 }
 
@@ -201,7 +202,7 @@ def signals(enrolment: Enrolment) -> list[dict[str, Any]]:
             "rule_name": RULES[rule_id],
             "evidence_from": day - dt.timedelta(days=14),
             "spells": 3 if rule_id.endswith(("spell", "spells")) else None,
-            "sessions": {"unexplained_run": 5, "recent_rate": 8}.get(rule_id),
+            "sessions": {"unexplained_run": 5, "recent_rate": 8, "first_unauthorised": 1}.get(rule_id),
             "possible": 60 if rule_id == "recent_rate" else None,
             "spell_starts": str(day) if rule_id.endswith(("spell", "spells")) else None,
             "queue_place": place,

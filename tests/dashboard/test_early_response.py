@@ -123,30 +123,27 @@ def test_the_queue_says_who_by_which_rule_on_what_evidence_and_what_was_done(
         "Ashgrove Primary School, 24 June 2026, the newest day with a signal: 3 pupils with one",
         "Of 2 places in the queue, 1 was followed by an action, a median of 1 school day after the signal (n = 1); for "
         "the other 1 nothing is recorded yet.",
-        "In 2025/26 so far: Of 4 places in the queue, 2 were followed by an action, a median of 1.5 school days",
+        "In 2025/26 so far, of 4 places in the queue, 2 were followed by an action, a median of 1.5 school days",
         "no characteristic protected in law is an input",
     ):
         assert part in text
-    z, x, since = "not applicable (z)", "not available (x)", "10 June 2026"
-    day = "24 June 2026"
+    unaccepted, since, day = "No reason established or accepted", "since 10 June 2026", "24 June 2026"
     unexplained, third = "Five consecutive sessions without an accepted reason", "Third absence in 25 school days"
+    rate = "Attendance below 90% over the last 60 possible sessions"
+    undone = ["none recorded yet", "not applicable (z)"]
     # Illness is no reason of the first rule, religious observance of none: neither is shown.
     assert rows_of_table(shown, "2 pupils queued") == [
-        [FIRST, day, "1", unexplained, since, z, "5", x, "=letter", "25 June 2026", "1"],
-        [FIRST, day, "1", third, since, "3", z, "Illness", "=letter", "25 June 2026", "1"],
-        [SECOND, day, "2", third, since, "3", z, "Illness", "none recorded yet", z, z],
+        [FIRST, day, "1", unexplained, f"5 sessions missed {since}", unaccepted, "=letter, 25 June 2026", "1"],
+        [FIRST, day, "1", third, f"3 spells of absence {since}", "Illness", "=letter, 25 June 2026", "1"],
+        [SECOND, day, "2", third, f"3 spells of absence {since}", "Illness", *undone],
         [
             BEYOND,
             day,
             "3, beyond the queue",
-            "Attendance below 90% over the last 60 possible sessions",
-            since,
-            z,
-            "8 of 60",
+            rate,
+            "8 of 60 possible sessions missed, the first on 10 June 2026",
             "Illness",
-            "none recorded yet",
-            z,
-            z,
+            *undone,
         ],
     ]
     assert "bservance" not in text
@@ -163,6 +160,13 @@ def test_a_week_of_signals_stands_with_the_newest_day_first_then_by_place(
     days = [cells[1:3] for cells in rows_of_table(shown, "2 pupils queued")]
     newest = [["24 June 2026", place] for place in ("1", "1", "2", "3, beyond the queue")]
     assert days == [*newest, ["22 June 2026", "1"]]
+    # The spell's main reason, illness, is none that this rule counts.
+    assert rows_of_table(shown, "2 pupils queued")[-1][3:6] == [
+        "First unauthorised session of the year",
+        "1 session missed since 8 June 2026",
+        "one or more of: Family holiday, agreed or not; No reason established or accepted; Late after the register "
+        "closed",
+    ]
 
 
 def test_weeks_are_counted_with_and_without_an_action(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +350,7 @@ def test_a_pupil_with_two_signals_takes_one_place_and_who_is_beyond_takes_none()
 @pytest.mark.parametrize(
     ("waits", "sentence"),
     [
-        ((), "No place in the queue."),
+        ((), "Of 0 places in the queue, none has an action recorded from the signal on."),
         ((None,), "Of 1 place in the queue, none has an action recorded from the signal on."),
         (
             (0,),
