@@ -12,11 +12,21 @@ from dashboard import wording
 from dashboard.access import AccessError
 from dashboard.access_log import AccessLogError
 from dashboard.components.style import apply_style
-from dashboard.context import Context, load_context
+from dashboard.context import Context, load_context, served_tier
 from dashboard.reader import ReleaseError
-from dashboard.views import accessibility, attendance, data_quality, definitions, gaps, overview, progress
+from dashboard.views import (
+    accessibility,
+    attendance,
+    data_quality,
+    definitions,
+    early_response,
+    gaps,
+    overview,
+    progress,
+)
 
-_PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
+NamedPage = tuple[str, str, Callable[[Context], None]]  # title, path, what shows it
+_PAGES: tuple[NamedPage, ...] = (
     ("Overview", "overview", overview.render),
     ("Attendance", "attendance", attendance.render),
     ("Progress", "progress", progress.render),
@@ -24,6 +34,7 @@ _PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
     ("Data quality", "data-quality", data_quality.render),
     ("Definitions", "definitions", definitions.render),
 )
+_PAGES_OF_PUPILS: tuple[NamedPage, ...] = (("Early response", "early-response", early_response.render),)
 _BAD_OUTCOMES = {
     "refused": "was refused",
     "failed": "failed",
@@ -41,11 +52,17 @@ def main() -> None:
     st.set_page_config(page_title="Everypupil", layout="wide", initial_sidebar_state="auto")
     apply_style()
     pages = [
-        st.Page(_page(render), title=title, url_path=path, default=path == "overview") for title, path, render in _PAGES
+        st.Page(_page(render), title=title, url_path=path, default=path == "overview")
+        for title, path, render in pages_of(served_tier())
     ]
     pages.append(st.Page(accessibility.render, title="Accessibility and cookies", url_path="accessibility"))
     chosen = st.navigation(pages, position="sidebar", expanded=True)
     chosen.run()
+
+
+def pages_of(tier: str) -> tuple[NamedPage, ...]:
+    """The pages that a tier has: those that show rows of pupils are for its readers alone, and lead theirs."""
+    return (_PAGES[0], *(_PAGES_OF_PUPILS if tier == "pupils" else ()), *_PAGES[1:])
 
 
 def _page(render: Callable[[Context], None]) -> Callable[[], None]:

@@ -19,6 +19,8 @@ from ingest.registry import Registry, load_registry
 from ingest.settings import Settings, load_settings
 
 SOURCE = "the schools' own records"
+# The marts that pages show beside published figures, as far as a role has to be given a copy; nothing else is copied.
+PAGE_MARTS = ("absence_spell", "attendance_signal", "attendance_signal_backtest")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class Context:
         )
 
 
+def served_tier() -> str:
+    """The tier that this process serves."""
+    return os.environ.get(TIER_VARIABLE, "public")
+
+
 def load_context() -> Context:
     """The context of this process, over the release in force now; a page of the pupils tier is logged.
 
@@ -103,7 +110,7 @@ def load_context() -> Context:
     `AccessLogError`; `ReleaseError` for a missing or damaged release.
     """
     settings = _settings(os.environ.get("EVERYPUPIL_HOME"))
-    tier = os.environ.get(TIER_VARIABLE, "public")
+    tier = served_tier()
     of_tier = role_of_tier(tier)
     grant = grant_of(settings, os.environ.get(ROLE_VARIABLE) or of_tier)
     if grant.tier != tier:
@@ -130,8 +137,7 @@ def _close(release: Release) -> None:
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=_close)
 def _release(home: str, grant: str, release_id: str, _grant: Grant, _settings: Settings) -> Release:
-    # The pages show published figures alone; of the marts nothing has to be copied for them.
-    return connect(_settings, _grant, release_id, action="page query", tables=())
+    return connect(_settings, _grant, release_id, action="page query", tables=PAGE_MARTS)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

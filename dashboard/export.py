@@ -9,7 +9,7 @@ import datetime as dt
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from ingest.settings import Settings
 FORMATS = ("xlsx", "csv", "parquet")
 PACKS = ("school_pack", "trust_pack")
 _LARGEST_EXACT_INTEGER = 2**53
+_SIGNALS = "marts.attendance_signal"
+_QUEUE_LINE = "In the order of the queue: newest day first, then school by URN, then place."
 _TEXT_COLUMNS = ("_key", "urn", "laestab", "_code", "_id")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _TIER_LINES = {
@@ -114,21 +116,40 @@ def _table(
     settings: Settings, release: Release, view: str, school: dict[str, Any] | None, file_format: str
 ) -> tuple[bytes, int]:
     """One table as a file of a format, and its number of rows."""
-    frame = queries.whole_table(release, view) if school is None else queries.table_of_school(release, view, school)
+    name = view.split(".")[1]
+    registry = load_registry(settings)
+    frame = _rows(release, view, school, registry)
+    not_applicable = wording.NOT_APPLICABLE.get(name, frozenset())
     if file_format == "parquet":
         return _parquet(release, frame), len(frame)
     if file_format == "csv":
-        return csv_text(frame, release.release_id).encode("utf-8"), len(frame)
-    name = view.split(".")[1]
+        return csv_text(frame, release.release_id, not_applicable).encode("utf-8"), len(frame)
     if frame.empty:
         raise ExportError(
             f"Table '{name}' has no rows for this unit in release {release.release_id}; nothing was written."
         )
-    registry = load_registry(settings)
     title = f"{name.replace('_', ' ').capitalize()}{'' if school is None else ', ' + school['school_name']}"
     names = _known_names(settings, release)
-    sheet = _sheet(name[:31], title, [_period_line(release)], names.beside(frame), names.units, wording.label)
+    sheet = _sheet(
+        name[:31],
+        title,
+        [_period_line(release), *([_QUEUE_LINE] if view == _SIGNALS else [])],
+        names.beside(frame),
+        names.units,
+        wording.label,
+        not_applicable=not_applicable,
+    )
     return _book(release, registry, title, [sheet], {}, []), len(frame)
+
+
+def _rows(release: Release, view: str, school: dict[str, Any] | None, registry: Registry) -> pd.DataFrame:
+    """The rows of a table, of one school or all; signals of early response in the order of their queue."""
+    if view == _SIGNALS:
+        rules = [str(rule["rule_id"]) for rule in registry.data["responses"]["rules"]]
+        return queries.signals(release, view, None if school is None else str(school["urn"]), rules)
+    if school is None:
+        return queries.whole_table(release, view)
+    return queries.table_of_school(release, view, school)
 
 
 def _names(release: Release) -> list[str]:
@@ -336,10 +357,11 @@ def _sheet(
     units: dict[str, str],
     heading: Callable[[str], str],
     columns: list[str] | None = None,
+    not_applicable: Collection[str] = frozenset(),
 ) -> Sheet:
     columns = columns or list(frame.columns)
     records = _records(frame)
-    rows = [[_excel_cell(column, record) for column in columns] for record in records]
+    rows = [[_excel_cell(column, record, not_applicable) for column in columns] for record in records]
     places = [[_places(column, record, units) for column in columns] for record in records]
     return Sheet(
         name,
@@ -370,10 +392,10 @@ def _status(record: dict[str, Any]) -> str | None:
     return None if status is None else str(status)
 
 
-def _excel_cell(column: str, record: dict[str, Any]) -> Any:
+def _excel_cell(column: str, record: dict[str, Any], not_applicable: Collection[str]) -> Any:
     value = record[column]
     status = str(record["status_before"]) if column == "value_before" else _status(record)
-    letter = wording.status_of(column, value, status)
+    letter = wording.status_of(column, value, status, not_applicable)
     if letter is not None:
         return f"[{letter}]"
     if column == "status":
@@ -461,11 +483,11 @@ def _moment(text: str) -> dt.datetime:
 # Machine formats
 
 
-def csv_text(frame: pd.DataFrame, release_id: str) -> str:
+def csv_text(frame: pd.DataFrame, release_id: str, not_applicable: Collection[str] = frozenset()) -> str:
     """A tidy CSV with a symbol in the place of every missing figure and the release on every row.
 
     Tables of figures by year and level start with `time_period`, `time_identifier` and `geographic_level` as in DfE's
-    open data.
+    open data. `not_applicable`: columns in which a missing value means that there is none to have.
     """
     out = io.StringIO()
     # RFC 4180 ends lines so; with a bare line feed the writer would leave a carriage return in a cell unquoted.
@@ -479,13 +501,13 @@ def csv_text(frame: pd.DataFrame, release_id: str) -> str:
             year = str(record["academic_year"])
             period, level = wording.period_name(str(record["period"])), wording.level_name(str(record["level"]))
             front = [year.replace("/", ""), period, level]
-        writer.writerow([*front, *[_csv_cell(column, record) for column in columns], release_id])
+        writer.writerow([*front, *[_csv_cell(column, record, not_applicable) for column in columns], release_id])
     return out.getvalue()
 
 
-def _csv_cell(column: str, record: dict[str, Any]) -> str:
+def _csv_cell(column: str, record: dict[str, Any], not_applicable: Collection[str]) -> str:
     value = record[column]
-    letter = wording.status_of(column, value, _status(record))
+    letter = wording.status_of(column, value, _status(record), not_applicable)
     if letter is not None:
         return letter
     if isinstance(value, bool):

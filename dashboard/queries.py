@@ -4,6 +4,7 @@ only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -60,6 +61,36 @@ SELECT rule_id, any_value(sentence) AS rule, severity, status, count(DISTINCT sc
        CAST(sum(n_rows) AS BIGINT) AS n_rows,
        min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM query_table(?) GROUP BY rule_id, severity, status ORDER BY severity DESC, rule_id, status
+"""
+# A place that two signals share is the first rule's. A query of one school's rows has its urn; of all schools', none.
+_SIGNALS = """
+SELECT * FROM query_table($signals)
+WHERE $urn IS NULL OR urn = $urn
+ORDER BY signal_date DESC, urn, queue_place, list_position($rules, rule_id), rule_id, enrolment_key
+"""
+# A spell is of the evidence where it has a day from the evidence's first to the signal's.
+_SIGNALS_OF_YEAR = """
+WITH signal AS (
+    SELECT * FROM query_table($signals)
+    WHERE urn = $urn AND academic_year = (SELECT max(academic_year) FROM query_table($signals) WHERE urn = $urn)
+),
+reason AS (
+    SELECT signal.rule_id, signal.enrolment_key, signal.signal_date,
+           string_agg(DISTINCT spell.main_reason, ',') AS main_reasons
+    FROM signal
+    INNER JOIN query_table($spells) AS spell
+        ON signal.enrolment_key = spell.enrolment_key AND signal.academic_year = spell.academic_year
+            AND spell.start_date <= signal.signal_date AND spell.end_date >= signal.evidence_from
+    GROUP BY ALL
+)
+SELECT signal.*, reason.main_reasons
+FROM signal LEFT JOIN reason USING (rule_id, enrolment_key, signal_date)
+ORDER BY signal_date DESC, queue_place, list_position($rules, rule_id), rule_id, enrolment_key
+"""
+_BACKTEST = """
+SELECT * FROM query_table($backtest)
+ORDER BY academic_year DESC, term DESC, is_plain_rule, list_position($rules, rule_id), rule_id, group_dimension,
+         group_value
 """
 _BRIDGES = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY bridge_id, level, unit_code, step
@@ -205,6 +236,29 @@ def issues(release: Release) -> pd.DataFrame:
 def bridges(release: Release, view: str, academic_year: str, measure_id: str) -> pd.DataFrame:
     """Every step of every bridge of one measure and year that this reader may see."""
     return release.frame(_BRIDGES, [view, academic_year, measure_id])
+
+
+def signals(release: Release, view: str, urn: str | None, rules: Sequence[str]) -> pd.DataFrame:
+    """Signals of early response in the order of the queue: newest day first, then school, then place.
+
+    Parameters: `urn`, of one school (None: every school that may be read); `rules`, their ids in the registry's order.
+    """
+    return release.frame(_SIGNALS, {"signals": view, "urn": urn, "rules": list(rules)})
+
+
+def signals_of_year(release: Release, views: tuple[str, str], urn: str, rules: Sequence[str]) -> pd.DataFrame:
+    """The signals of one school in the newest academic year that has any, in the order of the queue.
+
+    Parameters: `views`, of the signals and of the spells of absence; `urn`; `rules`, ids in the registry's order.
+    Returns: rows of `attendance_signal` with `main_reasons`, of the spells of the evidence, joined by commas.
+    """
+    signals, spells = views
+    return release.frame(_SIGNALS_OF_YEAR, {"signals": signals, "spells": spells, "urn": urn, "rules": list(rules)})
+
+
+def backtest(release: Release, view: str, rules: Sequence[str]) -> pd.DataFrame:
+    """What each rule of early response was worth, newest term first, the plain rule after the others."""
+    return release.frame(_BACKTEST, {"backtest": view, "rules": list(rules)})
 
 
 def deliveries(release: Release) -> pd.DataFrame:

@@ -34,6 +34,19 @@ def interval_words(low: Any, high: Any, unit: str) -> str:
     return f"95% interval {wording.number(low, places)}{sign} to {wording.number(high, places)}{sign}"
 
 
+def share_interval(count: int, n: int, z: float) -> tuple[float, float]:
+    """The interval of a share, in percent.
+
+    Parameters: `count` of `n` pupils; `z`, the multiplier of a standard error (the registry's `normal_multiplier`).
+    Returns: both ends, not a number where there are no pupils.
+    Source: Wilson (1927), Probable inference, Journal of the American Statistical Association 22, 209-212.
+    """
+    if n == 0:
+        return math.nan, math.nan
+    centre, spread = count + z * z / 2, z * math.sqrt(count * (n - count) / n + z * z / 4)
+    return 100 * max(centre - spread, 0.0) / (n + z * z), 100 * min(centre + spread, n + z * z) / (n + z * z)
+
+
 def compare(low: Any, high: Any, other_low: Any, other_high: Any) -> str:
     """`above`, `below` or `similar` by whether two intervals overlap; `cannot tell` where one is missing."""
     if any(wording.missing(value) for value in (low, high, other_low, other_high)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +74,14 @@ UNIT_FIGURES = frozenset(
     ]
 )
 PERCENT_COLUMNS = frozenset({"coverage", "percent_hidden", "share", "placebo_share"})
+# By mart, columns in which nothing stands where there is nothing that could: a rule that counts sessions has no spells.
+NOT_APPLICABLE = {
+    "attendance_signal": frozenset(
+        {"spells", "sessions", "possible", "spell_starts", "action_taken", "school_days_to_action"}
+    ),
+    "attendance_signal_backtest": frozenset({"precision_percent", "recall_percent", "false_alarm_percent"}),
+}
+_SHARE = re.compile(r".+_percent(_low|_high)?")
 
 _LABELS = {
     "academic_year": "Academic year",
@@ -231,24 +240,25 @@ def missing(value: Any) -> bool:
 
 def decimals(column: str, unit: str | None) -> int:
     """Decimal places shown for a column of a measure with this unit."""
-    if column in PERCENT_COLUMNS or (column in UNIT_FIGURES and unit == "percent"):
+    if column in PERCENT_COLUMNS or _SHARE.fullmatch(column) or (column in UNIT_FIGURES and unit == "percent"):
         return 1
     if column in {"expected", "received"}:
         return 0
     return 3 if column in {"var_school", "var_pupil", "icc", "deviance", "shrunken_se", "reliability"} else 2
 
 
-def status_of(column: str, value: Any, status: str | None) -> str | None:
+def status_of(column: str, value: Any, status: str | None, not_applicable: Collection[str] = frozenset()) -> str | None:
     """The status letter that stands in a cell instead of its value, or None where the value may be shown.
 
     A figure of a row whose status is not ok is never shown; nothing is ever left blank: a missing value has the row's
-    status, else `z` for a date (it has not happened) and `x` for anything else.
+    status, else `z` for a date (it has not happened) and for a column of `not_applicable`, and `x` for anything else.
     """
     bad = status is not None and status in STATUS_WORDS
     if bad and (column in FIGURES or missing(value)):
         return status
     if missing(value):
-        return "z" if column.endswith(("_date", "_to")) or column == "boundary" else "x"
+        is_none = column in not_applicable or column.endswith(("_date", "_to")) or column == "boundary"
+        return "z" if is_none else "x"
     return None
 
 
@@ -260,9 +270,15 @@ def number(value: float, places: int) -> str:
     return text.replace("-", "−")
 
 
-def cell_text(column: str, value: Any, status: str | None, unit: str | None) -> str:
+def cell_text(
+    column: str,
+    value: Any,
+    status: str | None,
+    unit: str | None,
+    not_applicable: Collection[str] = frozenset(),
+) -> str:
     """A cell as text on the screen; a status in words where there is no value to show."""
-    letter = status_of(column, value, status)
+    letter = status_of(column, value, status, not_applicable)
     if letter is not None:
         return STATUS_WORDS[letter]
     if column == "status":
@@ -278,7 +294,9 @@ def cell_text(column: str, value: Any, status: str | None, unit: str | None) -> 
     if isinstance(value, float):
         places = decimals(column, unit)
         return number(value, places) + (
-            "%" if places == 1 and unit == "percent" and column in UNIT_FIGURES - {"gap"} else ""
+            "%"
+            if places == 1 and unit == "percent" and (column in UNIT_FIGURES - {"gap"} or _SHARE.fullmatch(column))
+            else ""
         )
     if isinstance(value, dt.date):
         return day(value)

@@ -20,6 +20,8 @@ CHART_REASONS = {
 # Names and titles are set in short lines: on a narrow screen one long line would leave no room for the plot.
 _NAME_WIDTH, _TITLE_WIDTH = 20, 34
 _ROW_HEIGHT, _LINE_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 12, 56, 24
+_BAR_DAYS = 6  # of the seven, so that neighbouring weeks stand apart
+_BARS_HEIGHT = 320
 
 
 def interval_plot(
@@ -109,6 +111,54 @@ def steps_plot(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) ->
     Returns: None where no row has a value.
     """
     return interval_plot(data, axis_title=axis_title, words=words)
+
+
+def weekly_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -> alt.LayerChart:
+    """Counts by week: a bar from zero for each, its parts upon each other, told apart by filled and empty too.
+
+    Parameters: `data`, one row a week: `week_from` (a Monday) and a column of counts for each of the words;
+    `axis_title`; `words`, the parts from the bottom up, each with its fill.
+    """
+    parts = []
+    for row in data.to_dict("records"):
+        top = 0
+        for word in words:
+            count = int(row[word])
+            if count:
+                parts.append({"from": row["week_from"], "word": word, "count": count, "low": top, "high": top + count})
+            top += count
+    shown = pd.DataFrame(parts, columns=["from", "word", "count", "low", "high"])
+    shown["from"] = pd.to_datetime(shown["from"])
+    shown["to"] = shown["from"] + pd.Timedelta(days=_BAR_DAYS)
+    fill = alt.Color(
+        "word:N",
+        title=None,
+        sort=list(words),
+        scale=alt.Scale(domain=list(words), range=list(words.values())),
+        legend=alt.Legend(
+            columns=1, labelLimit=600, symbolType="square", symbolStrokeColor=palette.FOCUS, symbolStrokeWidth=1.5
+        ),
+    )
+    bars = (
+        alt.Chart(shown)
+        .mark_bar(stroke=palette.FOCUS, strokeWidth=1.5)
+        .encode(
+            x=alt.X(
+                "from:T", title="Week", axis=alt.Axis(format="%-d %b %Y", tickCount=4, labelAngle=0, labelOverlap=True)
+            ),
+            x2="to:T",
+            y=alt.Y("low:Q", title=axis_title, axis=alt.Axis(tickMinStep=1, format="d")),
+            y2="high:Q",
+            color=fill,
+            tooltip=[
+                alt.Tooltip("from:T", title="Week from", format="%-d %B %Y"),
+                alt.Tooltip("word:N", title="Places"),
+                alt.Tooltip("count:Q", title="n"),
+            ],
+        )
+    )
+    styled: alt.LayerChart = alt.layer(bars).properties(height=_BARS_HEIGHT).configure(**palette.chart_style())
+    return styled
 
 
 def _domain(values: list[float]) -> list[float]:

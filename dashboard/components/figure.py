@@ -53,7 +53,7 @@ class Table:
     Parameters: `frame`, the rows as the release has them (they are what is downloaded); `columns`, the ones shown, in
     order; `headings`, words for a column where the usual ones do not do; `unit`, the measure's unit;
     `intervals`, shown columns that are made of two (from, to); `difference`, whether those are of a difference,
-    which has no % sign.
+    which has no % sign; `not_applicable`, columns in which a missing value means that there is none to have.
     """
 
     frame: pd.DataFrame
@@ -62,6 +62,7 @@ class Table:
     headings: dict[str, str] | None = None
     intervals: dict[str, tuple[str, str]] | None = None
     difference: bool = False
+    not_applicable: frozenset[str] = frozenset()
 
     def cells(self) -> list[list[str]]:
         """The table as text: status words in the place of figures that are not shown, never a blank."""
@@ -76,9 +77,15 @@ class Table:
     def _cell(self, column: str, record: Mapping[Any, Any], status: str | None) -> str:
         ends = (self.intervals or {}).get(column)
         if ends is None:
-            return wording.cell_text(column, wording.plain(_python(record[column])), status, self.unit)
+            return wording.cell_text(
+                column, wording.plain(_python(record[column])), status, self.unit, self.not_applicable
+            )
         low, high = (_python(record[end]) for end in ends)
-        letter = wording.status_of(ends[0], low, status) or wording.status_of(ends[1], high, status)
+        letters = [
+            wording.status_of(end, value, status, self.not_applicable)
+            for end, value in zip(ends, (low, high), strict=True)
+        ]
+        letter = letters[0] or letters[1]
         if letter is not None:
             return wording.STATUS_WORDS[letter]
         unit = None if self.difference else self.unit
@@ -104,12 +111,14 @@ def figure(
     table: Table,
     chart: alt.Chart | alt.LayerChart | None = None,
     level: int = 2,
+    taken: Callable[[], None] | None = None,
 ) -> None:
     """Shows one figure whole.
 
     Parameters: `key`, unique on the page, and the name of the download; `title`, the finding in at most ten words;
     `takeaway`, one or two sentences with figure, n and interval; `alt_text`, what the chart shows, for those who do
-    not see it; `caption`; `table`; `chart`, None where a table says it better; `level`, of the heading (2 or 3).
+    not see it; `caption`; `table`; `chart`, None where a table says it better; `level`, of the heading (2 or 3);
+    `taken`, called before the table is given out as a download.
     Raises: `FigureError` for a figure without title, takeaway, alternative text, caption or rows.
     """
     check_figure(title, takeaway, alt_text, caption, table)
@@ -123,10 +132,16 @@ def figure(
             st.html(html_table(table, name))
     else:
         st.html(html_table(table, name))
-    frame, release_id = table.frame, caption.release_id
+    release_id = caption.release_id
+
+    def noted() -> bytes:
+        if taken is not None:
+            taken()
+        return _csv(table, release_id)
+
     st.download_button(
         wording.literal(f"Download these figures as CSV: {title}"),
-        data=_csv(frame, release_id),
+        data=_csv(table, release_id) if taken is None else noted,
         file_name=f"{key.replace('_', '-')}-{release_id}.csv",
         mime="text/csv",
         key=f"{key}_csv",
@@ -153,7 +168,8 @@ def check_figure(title: str, takeaway: str, alt_text: str, caption: Caption, tab
 
 def html_table(table: Table, caption: str) -> str:
     """The table as HTML with a caption, column headings and a row heading, in a box that scrolls by keyboard too."""
-    numeric = {column for column in table.columns if table.is_number(column)}
+    # The first column heads its rows, so it is set to the left whatever stands in it.
+    numeric = {column for column in table.columns[1:] if table.is_number(column)}
     head = "".join(f'<th scope="col"{_right(c in numeric)}>{html.escape(table.heading(c))}</th>' for c in table.columns)
     body = []
     for cells in table.cells():
@@ -193,5 +209,5 @@ def _python(value: object) -> object:
     return item() if item is not None else value
 
 
-def _csv(frame: pd.DataFrame, release_id: str) -> bytes:
-    return csv_text(frame, release_id).encode("utf-8")
+def _csv(table: Table, release_id: str) -> bytes:
+    return csv_text(table.frame, release_id, table.not_applicable).encode("utf-8")

@@ -11,6 +11,7 @@ QUIET = "#BFBFBF"
 TEXT = "#0B0C0C"
 GRID = "#D9D9D9"
 REFERENCE = "#3D3D3D"
+BACKGROUND = "#FFFFFF"
 
 
 def chart_style() -> dict[str, Any]:
@@ -24,7 +25,7 @@ def chart_style() -> dict[str, Any]:
     }
     return {
         "font": "Source Sans, Arial, sans-serif",
-        "background": "#FFFFFF",
+        "background": BACKGROUND,
         "view": {"stroke": None},
         "axis": {**text, "gridColor": GRID, "domainColor": REFERENCE, "tickColor": REFERENCE, "labelLimit": 240},
         "legend": {**text, "orient": "top", "symbolSize": 120},

@@ -52,6 +52,8 @@ def render(context: Context) -> None:
         "for readers of pupils' rows alone: two neighbouring steps differ by few pupils."
     )
     _bridges(context)
+    st.header("Rules of early response", anchor=False)
+    _rules(context)
     st.header("Words in the place of a figure", anchor=False)
     words = [f"<li><b>{wording.STATUS_WORDS[k]}</b>: {html.escape(v)}</li>" for k, v in wording.STATUS_MEANINGS.items()]
     st.html(f"<ul>{''.join(words)}</ul>")
@@ -86,6 +88,31 @@ def _bridges(context: Context) -> None:
         paragraph(f"{bridge['whose']}. Source: {bridge['source']}. {bridge.get('caveat', '')}".strip())
         steps = [f"<li><b>{html.escape(s['name'])}</b>: {html.escape(s['sentence'])}</li>" for s in bridge["steps"]]
         st.html(f"<ol>{''.join(steps)}</ol>")
+
+
+def _rules(context: Context) -> None:
+    registry = context.registry.data
+    names = {entry["reason"]: str(entry["name"]) for entry in registry["absence_reasons"]}
+    responses = registry["responses"]
+
+    def named(reasons: list[str]) -> str:
+        return "; ".join(names[reason] for reason in reasons)
+
+    paragraph(
+        "Each looks at the register of one pupil's stay and year, and at nothing else. The signals themselves are for "
+        "readers of pupils' rows alone. The queue of a school takes "
+        f"{responses['pupils_in_queue_per_school_and_day']} pupils a day, in the order of these rules. No rule counts "
+        "these reasons, which stand for characteristics protected in law: "
+        f"{named(responses['reasons_never_counted'])}."
+    )
+    items = []
+    for rule in responses["rules"]:
+        counted = "unauthorised sessions" if rule.get("unauthorised_only") else "absence"
+        quiet = rule.get("quiet_school_days")
+        again = f"Quiet for {quiet} school days after a signal" if quiet else "Speaks once a year"
+        text = f"counts {counted} for these reasons: {named(rule['reasons'])}. {again}. Source: {rule['source']}."
+        items.append(f"<li><b>{html.escape(rule['name'])}</b>: {html.escape(text)}</li>")
+    st.html(f"<ol>{''.join(items)}</ol>")
 
 
 def _field(field: str) -> str:

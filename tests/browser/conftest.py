@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from dashboard.serve import dashboard_command
 from ingest.settings import Settings, load_settings
+from tests.dashboard.pupil_rows import add_pupils
 from tests.dashboard.release_fixture import build_release
 
 START_SECONDS = 60
@@ -33,12 +34,12 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(settings: Settings, tier: str, log: Path) -> Iterator[Served]:
-    """Serves one tier of one home until the block ends."""
+def serve(settings: Settings, role: str, log: Path) -> Iterator[Served]:
+    """Serves one home to one role until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command, environment = dashboard_command(settings, tier, port)
+    command, environment = dashboard_command(settings, role, port)
     with log.open("w") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
@@ -81,13 +82,36 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
+def served_pupils(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The pupils' tier of the fixture release, with rows of pupils in it."""
+    folder = tmp_path_factory.mktemp("served_pupils")
+    settings = build_release(folder / "home")
+    add_pupils(settings)
+    with serve(settings, "operator", folder / "log.txt") as dashboard:
+        yield dashboard
+
+
+@pytest.fixture(scope="session")
 def pictured(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """What pictures are taken of: the leaders' tier of the home in EVERYPUPIL_SCREENSHOTS, else the fixture's."""
+    with _pictured(served, "leaders", tmp_path_factory.mktemp("pictured")) as dashboard:
+        yield dashboard
+
+
+@pytest.fixture(scope="session")
+def pictured_pupils(served_pupils: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """As `pictured`, of the pupils' tier."""
+    with _pictured(served_pupils, "operator", tmp_path_factory.mktemp("pictured_pupils")) as dashboard:
+        yield dashboard
+
+
+@contextlib.contextmanager
+def _pictured(fallback: Served, role: str, folder: Path) -> Iterator[Served]:
     home = Path(os.environ.get("EVERYPUPIL_SCREENSHOTS", ""))
     if not (home / "releases").is_dir():
-        yield served
+        yield fallback
         return
-    with serve(load_settings(home), "leaders", tmp_path_factory.mktemp("pictured") / "log.txt") as dashboard:
+    with serve(load_settings(home), role, folder / "log.txt") as dashboard:
         yield dashboard
 
 

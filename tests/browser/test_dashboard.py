@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import itertools
 import os
@@ -30,13 +31,27 @@ PAGES = {
     "definitions": "definitions",
     "accessibility": "accessibility",
 }
+# Pages that the pupils' tier alone has.
+PAGES_OF_PUPILS = {"early-response": "early-response"}
+EVERY_PAGE = (*PAGES, *PAGES_OF_PUPILS)
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 Open = Callable[..., Page]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_page_opens_without_an_error_and_with_its_landmarks(open_page: Open, name: str) -> None:
-    page = open_page(PAGES[name])
+@pytest.fixture
+def open_named(open_page: Open, served: Served, served_pupils: Served) -> Open:
+    """Opens a page by its name, on a dashboard of a tier that has it."""
+
+    def opened(name: str, width: int = 1280) -> Page:
+        dashboard = served_pupils if name in PAGES_OF_PUPILS else served
+        return open_page((PAGES | PAGES_OF_PUPILS)[name], width=width, dashboard=dashboard)
+
+    return opened
+
+
+@pytest.mark.parametrize("name", EVERY_PAGE)
+def test_every_page_opens_without_an_error_and_with_its_landmarks(open_named: Open, name: str) -> None:
+    page = open_named(name)
     assert page.locator("h1").count() == 1
     assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
     assert page.locator("html").get_attribute("lang") == "en"
@@ -46,9 +61,9 @@ def test_every_page_opens_without_an_error_and_with_its_landmarks(open_page: Ope
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels)), "no heading level is skipped"
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_critical_in_any_page(open_page: Open, name: str) -> None:
-    page = open_page(PAGES[name])
+@pytest.mark.parametrize("name", EVERY_PAGE)
+def test_axe_finds_nothing_critical_in_any_page(open_named: Open, name: str) -> None:
+    page = open_named(name)
     violations = Axe().run(page).response["violations"]
     critical = [f"{v['id']}: {node['target']}" for v in violations for node in v["nodes"] if v["impact"] == "critical"]
     assert critical == []
@@ -61,9 +76,9 @@ def test_axe_finds_nothing_critical_in_any_page(open_page: Open, name: str) -> N
     assert ours == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_text_fits_a_screen_320_pixels_wide(open_page: Open, name: str) -> None:
-    page = open_page(PAGES[name], width=320)
+@pytest.mark.parametrize("name", EVERY_PAGE)
+def test_text_fits_a_screen_320_pixels_wide(open_named: Open, name: str) -> None:
+    page = open_named(name, width=320)
     wide = page.evaluate(
         """() => [...document.querySelectorAll('[data-testid=stMain] :is(p, h1, h2, h3, li, label, button)')]
             .filter(e => e.offsetParent && !e.closest('.ep-table') && !e.closest('[data-testid=stVegaLiteChart]'))
@@ -96,6 +111,39 @@ def test_figures_on_the_page_are_those_of_the_release(open_page: Open, served: S
             ]
         else:
             assert shown[1:4] == ["not available (x)"] * 3
+
+
+def test_the_queue_is_in_the_navigation_of_the_pupils_tier_and_reached_in_no_other(
+    open_page: Open, served: Served, served_pupils: Served, tmp_path: Path
+) -> None:
+    page = open_page("", dashboard=served_pupils)
+    page.get_by_role("link", name="Early response").click()
+    page.get_by_role("heading", name="2 pupils queued, 1 had action, median 1 school day").wait_for()
+    with serve(build_release(tmp_path / "home"), "public", tmp_path / "log.txt") as public:
+        for dashboard in (public, served):
+            assert open_page("", dashboard=dashboard).get_by_role("link", name="Early response").count() == 0
+            page = open_page("early-response", dashboard=dashboard)
+            assert page.get_by_role("heading", name="Early response").count() == 0
+            assert "queue" not in page.locator("[data-testid=stMain]").first.inner_text()
+
+
+def test_the_queue_stands_in_its_order_and_can_be_taken_away(open_named: Open, tmp_path: Path) -> None:
+    page = open_named("early-response")
+    rows = [
+        row.locator("th, td").all_inner_texts() for row in page.locator(".ep-table").first.locator("tbody tr").all()
+    ]
+    assert [cells[0] for cells in rows] == ["1000010", "1000010", "1000013", "1000014"]
+    assert [cells[2] for cells in rows] == ["1", "1", "2", "3, beyond the queue"]
+    assert all(cell.strip() for cells in rows for cell in cells)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download these figures as CSV").first.click()
+    lines = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+    assert [line["pupil_key"] for line in lines] == [cells[0] for cells in rows]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the signals of Ashgrove Primary School (XLSX)").click()
+    target = tmp_path / "book.xlsx"
+    download.value.save_as(target)
+    assert "attendance_signal" in openpyxl.load_workbook(target).sheetnames
 
 
 def test_a_figure_and_a_workbook_can_be_taken_away(open_page: Open, tmp_path: Path) -> None:
@@ -151,14 +199,15 @@ def test_a_refused_run_is_told_and_the_old_release_stays(chromium: Browser, open
         assert _foreign(dashboard) == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", EVERY_PAGE)
 def test_a_picture_of_every_page_is_taken_and_nothing_is_asked_of_another_site(
-    open_page: Open, pictured: Served, name: str
+    open_page: Open, pictured: Served, pictured_pupils: Served, name: str
 ) -> None:
-    page = open_page(PAGES[name], dashboard=pictured)
+    dashboard = pictured_pupils if name in PAGES_OF_PUPILS else pictured
+    page = open_page((PAGES | PAGES_OF_PUPILS)[name], dashboard=dashboard)
     assert _picture(page, name) > 0
-    assert len(pictured.requests) > 0
-    assert _foreign(pictured) == []
+    assert len(dashboard.requests) > 0
+    assert _foreign(dashboard) == []
 
 
 def _foreign(dashboard: Served) -> list[str]:

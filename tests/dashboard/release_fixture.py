@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,9 @@ FLOAT_COLUMNS = {
     "received",
     "numeric_value",
     "residual",
+    "precision_percent",
+    "recall_percent",
+    "false_alarm_percent",
 }
 INTEGER_COLUMNS = {
     "step",
@@ -80,6 +83,11 @@ INTEGER_COLUMNS = {
     "sessions",
     "spells",
     "flagged",
+    "true_positives",
+    "pupils",
+    "below",
+    "queue_place",
+    "school_days_to_action",
     "n",
     "n_group",
     "n_comparator",
@@ -114,17 +122,22 @@ def build_release(
     shift: float = 0.0,
     with_attendance: bool = True,
     extra_schools: Iterable[tuple[str, str, str, int, float]] = (),
+    joined: Collection[str] = (),
     last_run: dict[str, Any] | None = None,
 ) -> Settings:
     """Writes one release under `home` and makes it the one in force.
 
     Parameters: `shift`, added to every attendance rate, so that two releases differ; `with_attendance`, False for a
-    release of results alone; `extra_schools`, more rows like `SCHOOLS`; `last_run`, the content of LAST_RUN.json.
+    release of results alone; `extra_schools`, more rows like `SCHOOLS`; `joined`, URNs of schools without figures in
+    the first year; `last_run`, the content of LAST_RUN.json.
     """
     settings = make_settings(home)
     schools = [*SCHOOLS, *extra_schools]
     root = settings.releases_dir / release_id
     figures = figures_of(settings, schools, shift, with_attendance)
+    figures["measure_value"] = [
+        row for row in figures["measure_value"] if row["academic_year"] != YEARS[0] or row["unit_code"] not in joined
+    ]
     quality = {"data_quality_issue": issues(), "delivery": deliveries()}
     tables: dict[str, dict[str, Any]] = {"public": {}, "leaders": {}, "pupils": {}}
     for tier, limit in (("public", 10), ("leaders", 6)):

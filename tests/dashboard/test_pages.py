@@ -287,3 +287,39 @@ def test_the_definitions_name_every_bridge_and_step(settings: Settings, monkeypa
     for bridge in bridges:
         for part in (bridge["name"], *(step["sentence"] for step in bridge["steps"])):
             assert html.escape(part) in text or part in text
+
+
+def test_the_overview_compares_two_years_on_the_schools_that_have_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Four schools of both years with 210, 315, 900 and 1,100 pupils, at 94.74, 92.38, 91.98 and 91.42 per cent: 92.02,
+    # and 0.3 more in the second year. The sixth joined; the third has no register in either year.
+    settings = build_release(tmp_path / "home", joined=("100006",))
+    said = (
+        "The years do not have the same schools (5 in 2025/26, 4 in 2024/25). 4 schools have figures in both; there it "
+        "was 92.0% and is 92.3%."
+    )
+    for tier in ("public", "leaders"):
+        assert said in text_of(run_page(settings, "overview", monkeypatch, tier))
+
+
+def test_the_overview_says_nothing_of_the_same_schools_where_both_years_have_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(run_page(settings, "overview", monkeypatch))
+    assert "similar to 2024/25" in text
+    assert "do not have the same schools" not in text
+
+
+def test_the_definitions_name_every_rule_of_early_response_and_what_none_counts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = html.unescape(text_of(run_page(settings, "definitions", monkeypatch)))
+    registry = read_registry(settings.registry_dir).data
+    names = {entry["reason"]: entry["name"] for entry in registry["absence_reasons"]}
+    assert registry["responses"]["rules"]
+    for rule in registry["responses"]["rules"]:
+        assert f"<b>{rule['name']}</b>" in text
+        assert f"{'; '.join(names[reason] for reason in rule['reasons'])}. " in text
+        assert rule["source"] in text
+    assert f"{'; '.join(names[reason] for reason in registry['responses']['reasons_never_counted'])}." in text

@@ -1,0 +1,86 @@
+"""What the signals of one school come to: places in its queue, what was done first, week by week. Pure functions over
+rows of `attendance_signal`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dashboard import wording
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Places in a queue, how many were followed by an action, and the median of school days to it (None: none was)."""
+
+    places: int
+    followed: int
+    median_days: float | None
+
+    @property
+    def words(self) -> str:
+        """How many places were followed by an action, and how soon; from the second word of a sentence on."""
+        of = f"of {self.places:,} place{'' if self.places == 1 else 's'} in the queue"
+        if self.median_days is None:
+            return f"{of}, none has an action recorded from the signal on."
+        left = self.places - self.followed
+        rest = f"; for the other {left:,} nothing is recorded yet" if left else ""
+        return (
+            f"{of}, {self.followed:,} {'was' if self.followed == 1 else 'were'} followed by an action, a median of "
+            f"{days(self.median_days)} after the signal (n = {self.followed:,}){rest}."
+        )
+
+    @property
+    def sentence(self) -> str:
+        """The words as a sentence."""
+        return f"{self.words[0].upper()}{self.words[1:]}"
+
+
+def days(count: float) -> str:
+    """School days in words; a median may lie half-way between two."""
+    return f"{wording.number(count, 0 if count.is_integer() else 1)} school day{'' if count == 1 else 's'}"
+
+
+def places(signals: pd.DataFrame) -> pd.DataFrame:
+    """One row for each place in the queue, a pupil a day, with the first of its signals.
+
+    Parameters: `signals`, rows of `attendance_signal` of one school, in the order of the queue.
+    """
+    return signals[signals["is_in_queue"].astype(bool)].drop_duplicates(["signal_date", "pupil_key"])
+
+
+def follow_up(queue: pd.DataFrame) -> FollowUp:
+    """What the places of a queue, as `places` gives them, were followed by."""
+    taken = queue["school_days_to_action"].dropna()
+    return FollowUp(len(queue), len(taken), float(taken.median()) if len(taken) else None)
+
+
+def week_of(day: dt.date) -> dt.date:
+    """The Monday of a day's week."""
+    return day - dt.timedelta(days=day.weekday())
+
+
+def by_week(queue: pd.DataFrame) -> pd.DataFrame:
+    """The places of a queue by week, from the first week with one to the last; a week without any has zeros.
+
+    Returns: columns week_from (a Monday), places, followed, not_followed, median_days.
+    """
+    mondays = pd.Series([week_of(day) for day in queue["signal_date"]], index=queue.index, dtype="object")
+    rows = []
+    week = mondays.min()
+    while week <= mondays.max():
+        found = follow_up(queue[mondays == week])
+        rows.append(
+            {
+                "week_from": week,
+                "places": found.places,
+                "followed": found.followed,
+                "not_followed": found.places - found.followed,
+                "median_days": found.median_days,
+            }
+        )
+        week += dt.timedelta(weeks=1)
+    return pd.DataFrame(rows).astype({"median_days": "float64"})
