@@ -67,6 +67,7 @@ _OF_SCHOOLS = {
     "progress_pupil": _WHOLE,
     "progress_school": _WHOLE,
     "published_statistic": _WHOLE,
+    "unit_coverage": _WHOLE,
 }
 _OF_YEAR_GROUPS = {
     "absence_spell": _OWN_ENROLMENTS,

@@ -11,7 +11,7 @@ from orchestration.errors import ChainError
 
 PUBLIC_TABLES = (
     *("coverage", "dim_school", "disclosure_loss", "gap", "measure", "measure_value", "progress_model"),
-    "progress_school",
+    *("progress_school", "unit_coverage"),
 )
 LEADERS_TABLES = (*PUBLIC_TABLES, "data_quality_issue", "delivery")
 TIER_SCHEMAS = {"public": "exports_public", "leaders": "exports_leaders"}
@@ -52,6 +52,7 @@ GRAIN: dict[str, tuple[str, ...]] = {
         "filters",
         "indicator",
     ),
+    "unit_coverage": ("academic_year", "period", "level", "unit_code"),
 }
 
 

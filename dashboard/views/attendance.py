@@ -89,6 +89,7 @@ def _by_school(
         if reference
         else "There is no figure of all schools to compare with. "
     ) + "Similar means that a school's interval overlaps that of all schools, not that the two are equal."
+    takeaway += context.rests_on(whole)
     words = {
         "above": palette.CATEGORIES[0],
         "similar": palette.CATEGORIES[1],
@@ -156,7 +157,7 @@ def _by_group(
         title=title,
         takeaway=f"{places[place]}, {dimension_words(context, dimension)}. Where intervals overlap, this "
         "table cannot tell groups apart; the page of gaps has the interval of the difference itself. "
-        "Each figure is of the pupils counted beside it.",
+        "Each figure is of the pupils counted beside it." + (context.rests_on(whole) if place == "all" else ""),
         alt_text=f"{name} by {dimension_words(context, dimension)} with 95% intervals; the table has the figures.",
         caption=context.caption(
             definition["measure_id"], places[place], f"{year}, {wording.period_name(period).lower()}"

@@ -32,7 +32,7 @@ SCHOOLS = [
 VAR_SCHOOL, VAR_PUPIL = 0.08, 0.56
 TABLES = (
     *("dim_school", "measure", "measure_value", "gap", "progress_school", "progress_model", "coverage"),
-    "disclosure_loss",
+    *("disclosure_loss", "unit_coverage"),
 )
 TRUST = "T0001"
 
@@ -97,6 +97,10 @@ INTEGER_COLUMNS = {
     "definition_version",
     "pupil_key",
     "minimum_n",
+    "schools",
+    "schools_received",
+    "pupils_percent",
+    "rounded_to",
     "possible",
     "attended",
     "idaci_decile",
@@ -369,6 +373,20 @@ def figures_of(
             }
             for feed in (["session_marks"] if with_attendance else ["assessment_results"])
             for urn, _, _, pupils, _ in schools
+        ],
+        "unit_coverage": [
+            {
+                "academic_year": year,
+                "period": "YTD",
+                "level": "trust",
+                "unit_code": TRUST,
+                "schools": len(schools),
+                "schools_received": len(schools) - lacking,
+                "pupils_percent": 99 if lacking else 100,
+                "rounded_to": 1 if lacking else None,
+                "status": "ok",
+            }
+            for year, lacking in (zip(YEARS, (0, 1), strict=True) if with_attendance else [(YEARS[1], 0)])
         ],
     }
 

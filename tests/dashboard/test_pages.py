@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -287,3 +288,28 @@ def test_the_definitions_name_every_bridge_and_step(settings: Settings, monkeypa
     for bridge in bridges:
         for part in (bridge["name"], *(step["sentence"] for step in bridge["steps"])):
             assert html.escape(part) in text or part in text
+
+
+FEWER_SCHOOLS = "Registers came from 5 of 6 schools, 99% of pupils; none came from the other."
+
+
+@pytest.mark.parametrize("view", ["overview", "attendance", "gaps"])
+def test_a_figure_of_fewer_schools_than_the_trust_has_says_so(
+    settings: Settings, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert FEWER_SCHOOLS in text_of(run_page(settings, view, monkeypatch))
+
+
+def test_a_page_of_a_release_from_before_such_rows_has_no_such_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    path = settings.releases_dir / RELEASE_ID / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for tier in ("public", "leaders"):
+        del manifest["tables"][tier]["unit_coverage"]
+        (path.parent / tier / "unit_coverage.parquet").unlink()
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    shown = run_page(settings, "overview", monkeypatch)
+    assert not shown.exception
+    assert "Registers came from" not in text_of(shown)
