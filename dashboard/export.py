@@ -255,9 +255,10 @@ def _pack(
         if frame.empty:
             absent[sheet_name] = f"{title}: no data in this release."
             continue
-        shown = names.worded(of_a_meeting(frame, whole_trust=school is None))
+        kept = of_a_meeting(frame, whole_trust=school is None)
         if school is None and sheet_name in ("Attendance", "Gaps"):
-            shown, columns = with_registers(shown, coverage, attendance), [*columns, "registers"]
+            kept, columns = with_registers(kept, coverage, attendance), [*columns, "registers"]
+        shown = names.worded(kept)
         information = [_period_line(release), _INTERVAL_LINE]
         sheets.append(_sheet(sheet_name, f"{title}, {whom}", information, shown, units, heading, columns))
     figures = headlines(values, top)
@@ -306,8 +307,8 @@ def _summaries(
     heading: Callable[[str], str],
     lines: list[str],
 ) -> list[Sheet]:
-    """The sheets that a meeting starts from: the headline figures, and the gaps of disadvantage and sex. `lines` say what they rest
-    on.
+    """The sheets that a meeting starts from: the headline figures, and the gaps of disadvantage and sex; `lines` say
+    what they rest on.
     """
     similar = "Similar: the two intervals overlap, so the figures are not clearly apart."
     sheets = []

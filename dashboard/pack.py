@@ -257,13 +257,18 @@ def with_registers(frame: pd.DataFrame, coverage: pd.DataFrame, attendance: Coll
     )
 
 
-def what_headlines_rest_on(figures: pd.DataFrame, values: pd.DataFrame, coverage: pd.DataFrame, names: Names) -> list[str]:
+def what_headlines_rest_on(
+    figures: pd.DataFrame, values: pd.DataFrame, coverage: pd.DataFrame, names: Names
+) -> list[str]:
     """Sentences on headline figures that rest on fewer schools than there are, or on others than the year before.
 
-    Parameters: `figures`, as `headlines` gives them; `values`, all rows of `measure_value` of the pack; `coverage`, rows
-    of `unit_coverage`.
+    Parameters: `figures`, as `headlines` gives them; `values`, all rows of `measure_value` of the pack; `coverage`,
+    rows of `unit_coverage`.
     """
-    units = {tuple(row[key] for key in _UNIT): names.place(row["unit_code"], row["level"]) for row in figures.to_dict("records")}
+    units = {
+        tuple(row[key] for key in _UNIT): names.place(row["unit_code"], row["level"])
+        for row in figures.to_dict("records")
+    }
     lines = []
     for row in coverage.to_dict("records"):
         place, sentence = units.get(tuple(row[key] for key in _UNIT)), readings.rests_on(row)
@@ -273,14 +278,22 @@ def what_headlines_rest_on(figures: pd.DataFrame, values: pd.DataFrame, coverage
         same = _same_schools(row, values, names)
         if same is not None:
             before = _year_before(str(row["academic_year"]))
-            sentence = readings.same_schools_sentence(same, str(row["academic_year"]), before, names.units[row["measure_id"]])
-            lines.append(f"{names.place(row['unit_code'], row['level'])}, {names.measure(row['measure_id'])}: {sentence}")
+            sentence = readings.same_schools_sentence(
+                same, str(row["academic_year"]), before, names.units[row["measure_id"]]
+            )
+            lines.append(
+                f"{names.place(row['unit_code'], row['level'])}, {names.measure(row['measure_id'])}: {sentence}"
+            )
     return lines
 
 
 def _same_schools(row: dict[Any, Any], values: pd.DataFrame, names: Names) -> readings.SameSchools | None:
     """A headline and the year before's on the schools that have both, where both figures are shown."""
-    if row["level"] == "school" or not readings.shown(row) or not readings.shown(row | {"value": row["value_before"], "status": row["status_before"]}):
+    if (
+        row["level"] == "school"
+        or not readings.shown(row)
+        or not readings.shown(row | {"value": row["value_before"], "status": row["status_before"]})
+    ):
         return None
     of_unit = values[
         (values["level"] == "school")
@@ -289,7 +302,9 @@ def _same_schools(row: dict[Any, Any], values: pd.DataFrame, names: Names) -> re
         & (values["measure_id"] == row["measure_id"])
         & values["unit_code"].isin(names.schools_of(row["unit_code"], row["level"]))
     ]
-    years = [of_unit[of_unit["academic_year"] == year] for year in (row["academic_year"], _year_before(row["academic_year"]))]
+    years = [
+        of_unit[of_unit["academic_year"] == year] for year in (row["academic_year"], _year_before(row["academic_year"]))
+    ]
     return readings.same_schools(years[0], years[1], names.units[row["measure_id"]])
 
 

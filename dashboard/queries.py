@@ -50,6 +50,9 @@ SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, scho
 _UNIT_COVERAGE = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? AND level = ? AND unit_code = ?
 """
+_LA_COMPARATORS = """
+SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND period = ? ORDER BY la_code, comparator
+"""
 _LOSS = """
 SELECT academic_year, table_name, level, max(cells) AS cells, sum(hidden) FILTER (reason = 'any')::BIGINT AS hidden,
        max(percent_hidden) FILTER (reason = 'any') AS percent_hidden,
@@ -210,6 +213,13 @@ def all_unit_coverage(release: Release) -> pd.DataFrame:
     if not release.has(f"exports.{UNIT_COVERAGE}"):
         return pd.DataFrame()
     return whole_table(release, published(release, UNIT_COVERAGE))
+
+
+def la_comparators(release: Release, academic_year: str, measure_id: str, period: str) -> pd.DataFrame:
+    """What DfE published beside each local authority's figure; none where the release is older than such rows."""
+    if not release.has("exports.la_comparator"):
+        return pd.DataFrame()
+    return release.frame(_LA_COMPARATORS, [published(release, "la_comparator"), academic_year, measure_id, period])
 
 
 def loss(release: Release) -> pd.DataFrame:

@@ -127,6 +127,27 @@ def rests_on(row: Mapping[Any, Any]) -> str | None:
     return f"Registers came from {registers_from(row)}; none came from {others}."
 
 
+def beside_published(ours: Mapping[Any, Any], published: Mapping[str, Mapping[Any, Any]], unit: str) -> str:
+    """Our figure of a local authority beside DfE's of it and of its statistical neighbours, as a sentence.
+
+    Parameters: `ours`, a row of `measure_value`; `published`, rows of `la_comparator` by comparator; `unit`, the
+    measure's.
+    """
+    parts = [f"{_value_or_status(ours, unit)} at our schools there"]
+    if "la" in published:
+        parts.append(f"{_value_or_status(published['la'], unit)} at all its schools")
+    if "neighbours" in published:
+        row = published["neighbours"]
+        counted = f"{row['places_with_figure']} of {row['places']} with a figure"
+        parts.append(f"{_value_or_status(row, unit)} on average of its statistical neighbours ({counted})")
+    return f"{'; '.join(parts)}."
+
+
+def _value_or_status(row: Mapping[Any, Any], unit: str) -> str:
+    letter = wording.status_of("value", row["value"], str(row["status"]))
+    return with_unit(float(row["value"]), unit) if letter is None else wording.STATUS_WORDS[letter]
+
+
 def gap_reading(row: Mapping[Any, Any]) -> str:
     """Whether a gap's interval excludes zero: `above zero`, `below zero` or `cannot tell`."""
     if not shown(row, "gap"):

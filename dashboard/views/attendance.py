@@ -14,7 +14,7 @@ from dashboard.components.charts import interval_plot
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import Context
-from dashboard.views import bridges
+from dashboard.views import bridges, comparators
 
 _LEVELS = ("trust", "la")
 _WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
@@ -47,6 +47,7 @@ def render(context: Context) -> None:
     whole = _whole(context, year, measure_id, period)
     _by_school(context, year, period, definition, whole)
     _by_group(context, year, period, definition, whole)
+    comparators.section(context, year, period, definition)
     bridges.section(context, year, definition)
 
 

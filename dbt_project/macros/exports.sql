@@ -33,6 +33,7 @@
             'figures': ['expected', 'received', 'share']},
         'dim_school': {'key': ['school_key'], 'figures': []},
         'measure': {'key': ['measure_id', 'definition_version'], 'figures': []},
+        'la_comparator': {'key': ['academic_year', 'period', 'la_code', 'measure_id', 'comparator'], 'figures': []},
         'delivery': {
             'key': ['delivery_id'],
             'figures': ['rows_read', 'rows_accepted', 'rows_quarantined', 'rows_current', 'rows_superseded', 'rows_held']},

@@ -64,7 +64,8 @@ def told_coverage_rules(tier: str, registry: Registry) -> list[Rule]:
             f"A share of pupils rests on no count under {least}, and each of its steps holds as many pupils.",
             Rows(
                 f"select {columns} from judged as e join marts.unit_coverage as m on {same_key} "
-                f"where e.pupils_percent is not null and m.schools_received < m.schools and ({tells_too_much}) is not false"
+                f"where e.pupils_percent is not null and m.schools_received < m.schools "
+                f"and ({tells_too_much}) is not false"
             ),
             key,
         ),

@@ -104,6 +104,7 @@ TABLE_KEYS = {
     "coverage": ("academic_year", "period", "feed", "school_key"),
     "disclosure_loss": ("academic_year", "table_name", "level", "reason"),
     "unit_coverage": UNIT_COVERAGE_KEY,
+    "la_comparator": ("academic_year", "period", "la_code", "measure_id", "comparator"),
     "data_quality_issue": ("issue_id",),
     "delivery": ("delivery_id",),
 }

@@ -301,7 +301,9 @@ def test_the_trusts_workbook_says_which_figures_rest_on_fewer_schools(settings: 
         rows = list(book[name].iter_rows(values_only=True))
         head = next(i for i, row in enumerate(rows) if row[0] == "School or area")
         frame = pd.DataFrame(rows[head + 1 :], columns=rows[head])
-        whole = frame["School or area"].eq("All schools of the trust") & frame["Measure"].str.contains("bsence|ttendance")
+        whole = frame["School or area"].eq("All schools of the trust") & frame["Measure"].str.contains(
+            "bsence|ttendance"
+        )
         assert set(frame.loc[whole & frame["Academic year"].eq("2025/26"), "Registers came from"]) == {
             "5 of 6 schools, 99% of pupils"
         }

@@ -313,3 +313,18 @@ def test_a_page_of_a_release_from_before_such_rows_has_no_such_sentence(
     shown = run_page(settings, "overview", monkeypatch)
     assert not shown.exception
     assert "Registers came from" not in text_of(shown)
+
+
+def test_the_attendance_page_shows_what_dfe_published_of_the_authority_and_its_neighbours(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(run_page(settings, "attendance", monkeypatch))
+    for part in (
+        "Beside what DfE published",
+        "Exampleshire: not available (x) at our schools there; 93.2% at all its schools; "
+        "92.8% on average of its statistical neighbours (9 of 10 with a figure).",
+        "figures are of 23 July 2026",
+        "list of 2025-05",
+        "Open Government Licence v3.0",
+    ):
+        assert part in html.unescape(text), part

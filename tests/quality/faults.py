@@ -471,11 +471,12 @@ def _exports(tier: str) -> list[Fault]:
         "coverage": "feed",
         "disclosure_loss": "level",
         "unit_coverage": "level",
+        "la_comparator": "comparator_name",
         "data_quality_issue": "rule_id",
         "delivery": "file_name",
     }
     for position, (table, column) in enumerate(texts.items()):
-        if tier == "leaders" or position < 9:
+        if tier == "leaders" or position < 10:
             where = {
                 "measure_value": SCHOOL_ALL,
                 "measure": "where measure_id = 'attendance_rate'",
@@ -483,6 +484,7 @@ def _exports(tier: str) -> list[Fault]:
                 "progress_model": "",
                 "disclosure_loss": f"{of_models} and reason = 'primary'",
                 "unit_coverage": lacking,
+                "la_comparator": "",
                 "data_quality_issue": "",
                 "delivery": "where feed = 'pupils'",
             }.get(table, one)
@@ -504,7 +506,10 @@ def _exports(tier: str) -> list[Fault]:
 
 def _unit_coverage() -> list[Fault]:
     table, lacking = "marts.unit_coverage", "where period = 'AUT'"
-    told = {rule: {f"{rule}@exports_{tier}.unit_coverage": 1 for tier in ("public", "leaders")} for rule in ("QX-070", "QX-071")}
+    told = {
+        rule: {f"{rule}@exports_{tier}.unit_coverage": 1 for tier in ("public", "leaders")}
+        for rule in ("QX-070", "QX-071")
+    }
     return [
         Fault(f"insert into {table} from {table} {lacking}", {f"QM-135@{table}": 2}),
         Fault(f"update {table} set schools_received = 4 {lacking}", {f"QM-136@{table}": 1, **told["QX-070"]}),
