@@ -22,6 +22,7 @@ from ingest.settings import Settings, load_settings
 from orchestration.dbt_runner import STEPS, dbt_environment, dbt_executable, dbt_vars
 from orchestration.fits import write_fits
 from quality.disclosure import write_pattern
+from quality.ledger.decision import NO_LEDGER_SQL
 
 # RF02 is left out: the registry names columns without a table, because several models render one expression.
 RULES = (
@@ -56,6 +57,7 @@ def _compile(settings: Settings, target: Path) -> Path:
     fillers = (lambda warehouse: write_fits(warehouse, registry), lambda warehouse: write_pattern(warehouse, registry))
     with duckdb.connect(str(settings.warehouse_path)) as warehouse:
         write_catalogue(settings, warehouse)
+        warehouse.execute(NO_LEDGER_SQL)
     for step, fill in zip(STEPS, (*fillers, None), strict=True):
         subprocess.run(
             [

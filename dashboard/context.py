@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import queries, wording
+from dashboard import queries, readings, wording
 from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, AccessError, Grant, connect, grant_of, note, role_of_tier
 from dashboard.components.figure import Caption
 from dashboard.reader import Release, current_release_id, read_last_run
@@ -83,6 +83,19 @@ class Context:
             str(self.release.manifest.get("coverage_sentence") or "Coverage is not stated in this release.").rstrip(".")
             + "."
         )
+
+    def rests_on(self, row: Mapping[Any, Any] | None) -> str:
+        """A sentence, with a space before it, where a figure of attendance rests on fewer schools than its unit has.
+
+        Parameters: `row` of `measure_value`, `gap` or `attendance_bridge`, or None; the last has no period, since it is
+        of the year to date.
+        """
+        if row is None or row["level"] == "school" or not self.topic("attendance", [str(row["measure_id"])]):
+            return ""
+        place = (row["academic_year"], row.get("period", "YTD"), row["level"], row["unit_code"])
+        found: pd.DataFrame = self.ask(queries.unit_coverage, *map(str, place))
+        sentence = readings.rests_on(found.iloc[0].to_dict()) if len(found) else None
+        return f" {sentence}" if sentence else ""
 
     def caption(self, measure_id: str, place: str, period: str) -> Caption:
         definition = self.definition(measure_id)

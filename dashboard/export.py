@@ -20,7 +20,16 @@ import pyarrow.parquet as pq
 
 from dashboard import queries, readings, wording
 from dashboard.access import AccessError, Grant, connect, grant_of, note
-from dashboard.pack import SCOPE, Names, headline_gaps, headlines, of_a_meeting, top_level
+from dashboard.pack import (
+    SCOPE,
+    Names,
+    headline_gaps,
+    headlines,
+    of_a_meeting,
+    top_level,
+    what_headlines_rest_on,
+    with_registers,
+)
 from dashboard.reader import Release, ReleaseError
 from dashboard.workbook import SHORTHAND_LINE, Sheet, write_workbook
 from ingest.registry import Registry, load_registry
@@ -256,6 +265,8 @@ def _pack(
         ("Gaps", "Gaps between groups of pupils", gaps, gap_columns),
         ("Coverage", "Coverage: what was expected and what was received", rows_of("coverage"), coverage_columns),
     ]
+    coverage = queries.all_unit_coverage(release) if school is None else pd.DataFrame()
+    attendance = {measure for measure in names.units if wording.topic_of(registry, measure) == "attendance"}
     whom = "every school" if school is None else str(school["school_name"])
     heading: Callable[[str], str] = lambda column: (  # noqa: E731 - one word differs
         "School or area" if school is None and column == "school_name" else wording.label(column)
@@ -265,10 +276,15 @@ def _pack(
         if frame.empty:
             absent[sheet_name] = f"{title}: no data in this release."
             continue
-        shown = names.worded(of_a_meeting(frame, whole_trust=school is None))
+        kept = of_a_meeting(frame, whole_trust=school is None)
+        if school is None and sheet_name in ("Attendance", "Gaps"):
+            kept, columns = with_registers(kept, coverage, attendance), [*columns, "registers"]
+        shown = names.worded(kept)
         information = [_period_line(release), _INTERVAL_LINE]
         sheets.append(_sheet(sheet_name, f"{title}, {whom}", information, shown, units, heading, columns))
-    summaries = _summaries(release, names, headlines(values, top), headline_gaps(gaps, top), whom, heading)
+    figures = headlines(values, top)
+    lines = what_headlines_rest_on(figures, values, coverage, names)
+    summaries = _summaries(release, names, figures, headline_gaps(gaps, top), whom, heading, lines)
     content = _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent, summaries)
     return content, sum(len(sheet.rows) for sheet in [*summaries, *sheets])
 
@@ -310,8 +326,11 @@ def _summaries(
     gaps: pd.DataFrame,
     whom: str,
     heading: Callable[[str], str],
+    lines: list[str],
 ) -> list[Sheet]:
-    """The sheets that a meeting starts from: the headline figures, and the gaps of disadvantage and sex."""
+    """The sheets that a meeting starts from: the headline figures, and the gaps of disadvantage and sex; `lines` say
+    what they rest on.
+    """
     similar = "Similar: the two intervals overlap, so the figures are not clearly apart."
     sheets = []
     for name, title, frame, columns, line in (
@@ -334,7 +353,7 @@ def _summaries(
         years = sorted(set(shown["academic_year"]))
         title = f"{title}, {years[0]}" if len(years) == 1 else title
         kept = [column for column in columns if column != "academic_year" or len(years) > 1]
-        information = [_period_line(release), _INTERVAL_LINE, line]
+        information = [_period_line(release), _INTERVAL_LINE, line, *lines]
         sheet = _sheet(name, title, information, shown, units, heading, [*places, *kept])
         sheets.append(replace(sheet, widest=24))
     return sheets

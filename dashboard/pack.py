@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ SCOPE = (
 )
 _TERMS = ("AUT", "SPR", "SUM1", "SUM2")
 _PERIODS = ("YTD", "Y6", "Y5", *_TERMS)
+_UNIT = ("academic_year", "period", "level", "unit_code")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,15 @@ class Names:
     @cached_property
     def _dimension_order(self) -> list[str]:
         return [str(group["dimension"]) for group in self.registry.data["groups"]]
+
+    def schools_of(self, code: str, level: str) -> set[str]:
+        """The URNs of the schools of a local authority, or of the trust."""
+        inside = self.schools["la_code"].eq(code) if level == "la" else self.schools["trust_name"].notna()
+        return set(self.schools.loc[inside, "urn"])
+
+    def measure(self, measure_id: str) -> str:
+        """The name of a measure."""
+        return self._measure_names.get(measure_id, measure_id)
 
     def place(self, code: str, level: str) -> str:
         """The name of a school, a local authority or all schools of the trust."""
@@ -228,3 +238,76 @@ def status_words(row: dict[Any, Any]) -> str:
 def _newest(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of each measure's newest year."""
     return frame[frame["academic_year"] == frame.groupby("measure_id")["academic_year"].transform("max")]
+
+
+def with_registers(frame: pd.DataFrame, coverage: pd.DataFrame, attendance: Collection[str]) -> pd.DataFrame:
+    """The same rows with `registers`: from how many of its schools registers came, for what rests on several schools.
+
+    Parameters: `frame`, rows of `measure_value` or `gap`; `coverage`, rows of `unit_coverage`; `attendance`, the ids of
+    the measures that registers are counted for.
+    """
+    known = {tuple(row[key] for key in _UNIT): readings.registers_from(row) for row in coverage.to_dict("records")}
+    return frame.assign(
+        registers=[
+            known.get(tuple(row[key] for key in _UNIT), "[x]")
+            if row["level"] != "school" and row["measure_id"] in attendance
+            else "[z]"
+            for row in frame.to_dict("records")
+        ]
+    )
+
+
+def what_headlines_rest_on(
+    figures: pd.DataFrame, values: pd.DataFrame, coverage: pd.DataFrame, names: Names
+) -> list[str]:
+    """Sentences on headline figures that rest on fewer schools than there are, or on others than the year before.
+
+    Parameters: `figures`, as `headlines` gives them; `values`, all rows of `measure_value` of the pack; `coverage`,
+    rows of `unit_coverage`.
+    """
+    units = {
+        tuple(row[key] for key in _UNIT): names.place(row["unit_code"], row["level"])
+        for row in figures.to_dict("records")
+    }
+    lines = []
+    for row in coverage.to_dict("records"):
+        place, sentence = units.get(tuple(row[key] for key in _UNIT)), readings.rests_on(row)
+        if place and sentence:
+            lines.append(f"{place}, {row['academic_year']}: {sentence}")
+    for row in figures.to_dict("records"):
+        same = _same_schools(row, values, names)
+        if same is not None:
+            before = _year_before(str(row["academic_year"]))
+            sentence = readings.same_schools_sentence(
+                same, str(row["academic_year"]), before, names.units[row["measure_id"]]
+            )
+            lines.append(
+                f"{names.place(row['unit_code'], row['level'])}, {names.measure(row['measure_id'])}: {sentence}"
+            )
+    return lines
+
+
+def _same_schools(row: dict[Any, Any], values: pd.DataFrame, names: Names) -> readings.SameSchools | None:
+    """A headline and the year before's on the schools that have both, where both figures are shown."""
+    if (
+        row["level"] == "school"
+        or not readings.shown(row)
+        or not readings.shown(row | {"value": row["value_before"], "status": row["status_before"]})
+    ):
+        return None
+    of_unit = values[
+        (values["level"] == "school")
+        & (values["period"] == row["period"])
+        & (values["group_dimension"] == "all")
+        & (values["measure_id"] == row["measure_id"])
+        & values["unit_code"].isin(names.schools_of(row["unit_code"], row["level"]))
+    ]
+    years = [
+        of_unit[of_unit["academic_year"] == year] for year in (row["academic_year"], _year_before(row["academic_year"]))
+    ]
+    return readings.same_schools(years[0], years[1], names.units[row["measure_id"]])
+
+
+def _year_before(academic_year: str) -> str:
+    first = int(academic_year[:4]) - 1
+    return f"{first}/{(first + 1) % 100:02d}"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dashboard.reader import Release, ReleaseError
 
+UNIT_COVERAGE = "unit_coverage"
 _ALL = "FROM query_table(?)"
 _BY_URN = "FROM query_table(?) WHERE urn = ?"
 _BY_SCHOOL_KEY = "FROM query_table(?) WHERE school_key = ?"
@@ -46,6 +47,12 @@ _PROGRESS = "SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id
 _MODELS = "SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY method"
 _COVERAGE = """
 SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, school_key
+"""
+_UNIT_COVERAGE = """
+SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? AND level = ? AND unit_code = ?
+"""
+_LA_COMPARATORS = """
+SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND period = ? ORDER BY la_code, comparator
 """
 _LOSS = """
 SELECT academic_year, table_name, level, max(cells) AS cells, sum(hidden) FILTER (reason = 'any')::BIGINT AS hidden,
@@ -221,6 +228,29 @@ def models(release: Release, academic_year: str, measure_id: str) -> pd.DataFram
 
 def coverage(release: Release, academic_year: str) -> pd.DataFrame:
     return release.frame(_COVERAGE, [published(release, "coverage"), academic_year])
+
+
+def unit_coverage(release: Release, academic_year: str, period: str, level: str, unit_code: str) -> pd.DataFrame:
+    """How many schools and pupils a figure of a trust or local authority rests on: one row, or none where no register
+    came, or where the release was published before such rows were.
+    """
+    if not release.has(f"exports.{UNIT_COVERAGE}"):
+        return pd.DataFrame()
+    return release.frame(_UNIT_COVERAGE, [published(release, UNIT_COVERAGE), academic_year, period, level, unit_code])
+
+
+def all_unit_coverage(release: Release) -> pd.DataFrame:
+    """The rows of every trust and local authority, year and period; none where the release is older than such rows."""
+    if not release.has(f"exports.{UNIT_COVERAGE}"):
+        return pd.DataFrame()
+    return whole_table(release, published(release, UNIT_COVERAGE))
+
+
+def la_comparators(release: Release, academic_year: str, measure_id: str, period: str) -> pd.DataFrame:
+    """What DfE published beside each local authority's figure; none where the release is older than such rows."""
+    if not release.has("exports.la_comparator"):
+        return pd.DataFrame()
+    return release.frame(_LA_COMPARATORS, [published(release, "la_comparator"), academic_year, measure_id, period])
 
 
 def loss(release: Release) -> pd.DataFrame:

@@ -61,12 +61,14 @@ _OF_SCHOOLS = {
     "fct_enrolment": _WHOLE,
     "fct_session": _WHOLE,
     "gap": _PLAIN_GROUPS,
+    "la_comparator": _WHOLE,
     "measure": _WHOLE,
     "measure_value": _PLAIN_GROUPS,
     "progress_model": _WHOLE,
     "progress_pupil": _WHOLE,
     "progress_school": _WHOLE,
     "published_statistic": _WHOLE,
+    "unit_coverage": _WHOLE,
 }
 _OF_YEAR_GROUPS = {
     "absence_spell": _OWN_ENROLMENTS,
@@ -77,6 +79,7 @@ _OF_YEAR_GROUPS = {
     "dim_school": _WHOLE,
     "fct_enrolment": _OWN_ENROLMENTS,
     "fct_session": _OWN_ENROLMENTS,
+    "la_comparator": _WHOLE,
     "measure": _WHOLE,
     "measure_value": _OWN_YEAR_GROUPS,
     "progress_pupil": _OWN_PUPILS,

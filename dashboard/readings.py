@@ -110,6 +110,57 @@ def same_schools_sentence(same: SameSchools, year: str, year_before: str, unit: 
     )
 
 
+def registers_from(row: Mapping[Any, Any]) -> str:
+    """From how many schools of a trust or local authority registers came, and of how many of its pupils.
+
+    Parameters: `row` of `unit_coverage`, as the reader's tier has it: its share of pupils may be rounded, or left out.
+    """
+    schools, received = int(row["schools"]), int(row["schools_received"])
+    if received >= schools:
+        return f"all {schools} schools" if schools > 1 else "the 1 school"
+    if row["status"] == "ok":
+        about = "" if int(row["rounded_to"]) == 1 else "about "
+        pupils = f"{about}{int(row['pupils_percent'])}% of pupils"
+    elif row["status"] == "c":
+        pupils = "share of pupils hidden to protect pupils"
+    else:
+        pupils = "share of pupils not known, since a list of pupils is lacking too"
+    return f"{received} of {schools} schools, {pupils}"
+
+
+def rests_on(row: Mapping[Any, Any]) -> str | None:
+    """What a figure of a trust or local authority rests on, as a sentence; None where every school sent registers.
+
+    Parameters: `row` of `unit_coverage`.
+    """
+    lacking = int(row["schools"]) - int(row["schools_received"])
+    if lacking <= 0:
+        return None
+    others = "the other" if lacking == 1 else f"the other {lacking}"
+    return f"Registers came from {registers_from(row)}; none came from {others}."
+
+
+def beside_published(ours: Mapping[Any, Any], published: Mapping[str, Mapping[Any, Any]], unit: str) -> str:
+    """Our figure of a local authority beside DfE's of it and of its statistical neighbours, as a sentence.
+
+    Parameters: `ours`, a row of `measure_value`; `published`, rows of `la_comparator` by comparator; `unit`, the
+    measure's.
+    """
+    parts = [f"{_value_or_status(ours, unit)} at our schools there"]
+    if "la" in published:
+        parts.append(f"{_value_or_status(published['la'], unit)} at all its schools")
+    if "neighbours" in published:
+        row = published["neighbours"]
+        counted = f"{row['places_with_figure']} of {row['places']} with a figure"
+        parts.append(f"{_value_or_status(row, unit)} on average of its statistical neighbours ({counted})")
+    return f"{'; '.join(parts)}."
+
+
+def _value_or_status(row: Mapping[Any, Any], unit: str) -> str:
+    letter = wording.status_of("value", row["value"], str(row["status"]))
+    return with_unit(float(row["value"]), unit) if letter is None else wording.STATUS_WORDS[letter]
+
+
 def gap_reading(row: Mapping[Any, Any]) -> str:
     """Whether a gap's interval excludes zero: `above zero`, `below zero` or `cannot tell`."""
     if not shown(row, "gap"):

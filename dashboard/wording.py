@@ -117,6 +117,7 @@ _LABELS = {
     "raw_ci_high": "Raw mean, 95% interval, to",
     "raw_ci_low": "Raw mean, 95% interval, from",
     "raw_mean": "Raw mean residual",
+    "registers": "Registers came from",
     "reliability": "Reliability",
     "school_name": "School",
     "share": "Share received (%)",

@@ -15,7 +15,7 @@ from ingest.responses import response_faults
 from ingest.settings import Settings
 
 RESPONSES = "responses"
-FILES = ("measures", "assessments", "groups", "nations", "rules", "bridges", RESPONSES)
+FILES = ("measures", "assessments", "groups", "nations", "rules", "bridges", "comparators", RESPONSES)
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Registry:
     """All registry files merged.
 
     `data`: `measures`, `scales`, `non_scores`, `value_added`, `groups`, `census_day`, `nations`, `bridges` with
-    `bridge_start` and `statistical_terms`, the limits of `rules.yml`, `absence_reasons` and `responses`.
+    `bridge_start` and `statistical_terms`, `comparators`, the limits of `rules.yml`, `absence_reasons` and `responses`.
     """
 
     data: dict[str, Any]

@@ -10,8 +10,8 @@ import duckdb
 from orchestration.errors import ChainError
 
 PUBLIC_TABLES = (
-    *("coverage", "dim_school", "disclosure_loss", "gap", "measure", "measure_value", "progress_model"),
-    "progress_school",
+    *("coverage", "dim_school", "disclosure_loss", "gap", "la_comparator", "measure", "measure_value"),
+    *("progress_model", "progress_school", "unit_coverage"),
 )
 LEADERS_TABLES = (*PUBLIC_TABLES, "data_quality_issue", "delivery")
 TIER_SCHEMAS = {"public": "exports_public", "leaders": "exports_leaders"}
@@ -38,6 +38,7 @@ GRAIN: dict[str, tuple[str, ...]] = {
     "fct_enrolment": ("enrolment_key",),
     "fct_session": ("enrolment_key", "session_date", "session"),
     "gap": (*_GROUPED, "group_dimension", "group_value", "comparator"),
+    "la_comparator": ("academic_year", "period", "la_code", "measure_id", "comparator"),
     "measure": ("measure_id", "definition_version"),
     "measure_value": (*_GROUPED, "group_dimension", "group_value"),
     "progress_model": ("academic_year", "measure_id", "method"),
@@ -52,6 +53,7 @@ GRAIN: dict[str, tuple[str, ...]] = {
         "filters",
         "indicator",
     ),
+    "unit_coverage": ("academic_year", "period", "level", "unit_code"),
 }
 
 

@@ -14,7 +14,7 @@ from dashboard.components.charts import interval_plot
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import Context
-from dashboard.views import bridges
+from dashboard.views import bridges, comparators
 
 _LEVELS = ("trust", "la")
 _WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
@@ -47,6 +47,7 @@ def render(context: Context) -> None:
     whole = _whole(context, year, measure_id, period)
     _by_school(context, year, period, definition, whole)
     _by_group(context, year, period, definition, whole)
+    comparators.section(context, year, period, definition)
     bridges.section(context, year, definition)
 
 
@@ -89,6 +90,7 @@ def _by_school(
         if reference
         else "There is no figure of all schools to compare with. "
     ) + "Similar means that a school's interval overlaps that of all schools, not that the two are equal."
+    takeaway += context.rests_on(whole)
     words = {
         "above": palette.CATEGORIES[0],
         "similar": palette.CATEGORIES[1],
@@ -156,7 +158,7 @@ def _by_group(
         title=title,
         takeaway=f"{places[place]}, {dimension_words(context, dimension)}. Where intervals overlap, this "
         "table cannot tell groups apart; the page of gaps has the interval of the difference itself. "
-        "Each figure is of the pupils counted beside it.",
+        "Each figure is of the pupils counted beside it." + (context.rests_on(whole) if place == "all" else ""),
         alt_text=f"{name} by {dimension_words(context, dimension)} with 95% intervals; the table has the figures.",
         caption=context.caption(
             definition["measure_id"], places[place], f"{year}, {wording.period_name(period).lower()}"

@@ -78,7 +78,7 @@ def _waterfall(context: Context, steps: pd.DataFrame, place: str, year: str, def
     figure(
         key=f"bridge_{theirs['bridge_id']}_{definition['measure_id']}",
         title=title_of(f"{name}: {ends}", ends.capitalize()) if whole else "Theirs cannot be told from these records",
-        takeaway=f"{takeaway}{caveat} Source: {theirs['source']}.",
+        takeaway=f"{takeaway}{caveat} Source: {theirs['source']}.{context.rests_on(ours)}",
         alt_text=f"{name} of {place} in {len(rows)} steps {ends}, each with a line from the step before; the table has "
         "the figures.",
         caption=context.caption(definition["measure_id"], place, f"{year}, year to date"),

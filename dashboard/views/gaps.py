@@ -104,6 +104,7 @@ def _show(
             "All schools: "
             f"{readings.gap_sentence(whole[0] if whole else {'status': 'x'}, group, comparator, name, unit)}"
         )
+    takeaway += context.rests_on(whole[0] if whole else None)
     words = {
         "above zero": palette.CATEGORIES[0],
         "cannot tell": palette.CATEGORIES[1],

@@ -126,6 +126,7 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str, place: s
                 if reading in words
                 else title
             )
+    takeaway += context.rests_on(first)
     figure(
         key="headlines",
         title=title,

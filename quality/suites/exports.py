@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ingest.registry import Registry
 from quality.rules import Rows, RowsWhere, Rule, Suite, Unique, literal
+from quality.suites.coverage import UNIT_COVERAGE_KEY, told_coverage_rules
 from quality.suites.marts import FIGURE_KEY, GAP_KEY, PROGRESS_SCHOOL_KEY, unknown_status
 
 TIERS = ("public", "leaders")
@@ -102,6 +103,8 @@ TABLE_KEYS = {
     "progress_model": ("academic_year", "measure_id", "method"),
     "coverage": ("academic_year", "period", "feed", "school_key"),
     "disclosure_loss": ("academic_year", "table_name", "level", "reason"),
+    "unit_coverage": UNIT_COVERAGE_KEY,
+    "la_comparator": ("academic_year", "period", "la_code", "measure_id", "comparator"),
     "data_quality_issue": ("issue_id",),
     "delivery": ("delivery_id",),
 }
@@ -292,6 +295,7 @@ def _tier_rules(tier: str, registry: Registry) -> list[Rule]:
     rules = [
         _small_numerator(f"exports_{tier}.measure_value", registry),
         *_loss_rules(tier, registry),
+        *told_coverage_rules(tier, registry),
     ]
     for position, table in enumerate(FIGURE_TABLES):
         rules += _hidden_rules(10 + 10 * position, tier, table, registry)

@@ -8,6 +8,7 @@ from typing import Any
 from ingest.registry import Registry
 from quality.rules import STATUSES, Between, InSet, NotNull, Rows, RowsWhere, Rule, Suite, Unique, any_null, literal
 from quality.suites.bridge import bridge_rules
+from quality.suites.coverage import unit_coverage_rules
 from quality.suites.responses import response_rules
 
 LEVELS = ("school", "trust", "la", "region", "national")
@@ -724,6 +725,7 @@ def marts_suite(registry: Registry) -> Suite:
             *_assessment_rules(registry),
             *_progress_rules(),
             *_figure_rules(registry),
+            *unit_coverage_rules(),
             *bridge_rules(),
             *response_rules(registry),
         ),

@@ -32,7 +32,7 @@ SCHOOLS = [
 VAR_SCHOOL, VAR_PUPIL = 0.08, 0.56
 TABLES = (
     *("dim_school", "measure", "measure_value", "gap", "progress_school", "progress_model", "coverage"),
-    "disclosure_loss",
+    *("disclosure_loss", "unit_coverage", "la_comparator"),
 )
 TRUST = "T0001"
 
@@ -105,6 +105,12 @@ INTEGER_COLUMNS = {
     "definition_version",
     "pupil_key",
     "minimum_n",
+    "schools",
+    "schools_received",
+    "pupils_percent",
+    "rounded_to",
+    "places",
+    "places_with_figure",
     "possible",
     "attended",
     "idaci_decile",
@@ -382,6 +388,42 @@ def figures_of(
             }
             for feed in (["session_marks"] if with_attendance else ["assessment_results"])
             for urn, _, _, pupils, _ in schools
+        ],
+        "la_comparator": [
+            {
+                "academic_year": YEARS[1],
+                "period": "YTD",
+                "la_code": "999",
+                "measure_id": "attendance_rate",
+                "comparator": comparator,
+                "phase": "All",
+                "comparator_name": name,
+                "places": places,
+                "places_with_figure": places - (places > 1),
+                "value": value,
+                "publication_date": dt.date(2026, 7, 23),
+                "edition": "2025-05" if places > 1 else None,
+                "status": "ok",
+            }
+            for comparator, name, places, value in (
+                ("la", "Exampleshire", 1, 93.25),
+                ("national", "England", 1, 93.1),
+                ("neighbours", "Statistical neighbours", 10, 92.75),
+            )
+        ],
+        "unit_coverage": [
+            {
+                "academic_year": year,
+                "period": "YTD",
+                "level": "trust",
+                "unit_code": TRUST,
+                "schools": len(schools),
+                "schools_received": len(schools) - lacking,
+                "pupils_percent": 99 if lacking else 100,
+                "rounded_to": 1 if lacking else None,
+                "status": "ok",
+            }
+            for year, lacking in (zip(YEARS, (0, 1), strict=True) if with_attendance else [(YEARS[1], 0)])
         ],
     }
 

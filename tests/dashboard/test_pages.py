@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -323,3 +324,43 @@ def test_the_definitions_name_every_rule_of_early_response_and_what_none_counts(
         assert f"{'; '.join(names[reason] for reason in rule['reasons'])}. " in text
         assert rule["source"] in text
     assert f"{'; '.join(names[reason] for reason in registry['responses']['reasons_never_counted'])}." in text
+
+
+FEWER_SCHOOLS = "Registers came from 5 of 6 schools, 99% of pupils; none came from the other."
+
+
+@pytest.mark.parametrize("view", ["overview", "attendance", "gaps"])
+def test_a_figure_of_fewer_schools_than_the_trust_has_says_so(
+    settings: Settings, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert FEWER_SCHOOLS in text_of(run_page(settings, view, monkeypatch))
+
+
+def test_a_page_of_a_release_from_before_such_rows_has_no_such_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    path = settings.releases_dir / RELEASE_ID / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for tier in ("public", "leaders"):
+        del manifest["tables"][tier]["unit_coverage"]
+        (path.parent / tier / "unit_coverage.parquet").unlink()
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    shown = run_page(settings, "overview", monkeypatch)
+    assert not shown.exception
+    assert "Registers came from" not in text_of(shown)
+
+
+def test_the_attendance_page_shows_what_dfe_published_of_the_authority_and_its_neighbours(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(run_page(settings, "attendance", monkeypatch))
+    for part in (
+        "Beside what DfE published",
+        "Exampleshire: not available (x) at our schools there; 93.2% at all its schools; "
+        "92.8% on average of its statistical neighbours (9 of 10 with a figure).",
+        "figures are of 23 July 2026",
+        "list of 2025-05",
+        "Open Government Licence v3.0",
+    ):
+        assert part in html.unescape(text), part

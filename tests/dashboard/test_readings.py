@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dashboard.readings import same_schools, same_schools_sentence
+from dashboard.readings import registers_from, rests_on, same_schools, same_schools_sentence
 
 
 def schools(**counts: tuple[int, float | None, float | None, str]) -> pd.DataFrame:
@@ -45,3 +45,28 @@ def test_a_school_without_pupils_in_a_year_is_not_there() -> None:
 
 def test_years_without_a_common_school_are_not_compared() -> None:
     assert same_schools(schools(a=(9, 8, 9, "ok")), schools(b=(9, 8, 9, "ok")), "percent") is None
+
+
+def unit(schools: int, received: int, percent: int | None, step: int | None, status: str) -> dict[str, object]:
+    counts = {"schools": schools, "schools_received": received, "pupils_percent": percent, "rounded_to": step}
+    return {**counts, "status": status}
+
+
+def test_a_figure_of_all_its_schools_needs_no_sentence() -> None:
+    assert rests_on(unit(10, 10, 100, None, "ok")) is None
+    assert registers_from(unit(10, 10, 100, None, "ok")) == "all 10 schools"
+    assert registers_from(unit(1, 1, 100, None, "ok")) == "the 1 school"
+
+
+def test_a_figure_of_fewer_schools_says_of_how_many_and_of_which_share_of_pupils() -> None:
+    assert rests_on(unit(10, 9, 88, 1, "ok")) == (
+        "Registers came from 9 of 10 schools, 88% of pupils; none came from the other."
+    )
+    assert rests_on(unit(10, 7, 70, 5, "ok")) == (
+        "Registers came from 7 of 10 schools, about 70% of pupils; none came from the other 3."
+    )
+
+
+def test_a_share_of_pupils_that_is_left_out_says_why() -> None:
+    assert registers_from(unit(3, 2, None, None, "c")) == "2 of 3 schools, share of pupils hidden to protect pupils"
+    assert "not known, since a list of pupils is lacking" in registers_from(unit(3, 2, None, None, "x"))

@@ -91,3 +91,38 @@ def test_every_shipped_row_is_one_place_and_phase() -> None:
     }
     assert len(places) == len(rows) == 647
     assert sum(row["possible_sessions"] == "c" for row in rows) == 4
+
+
+def test_every_authority_has_ten_statistical_neighbours_among_the_others() -> None:
+    with (PROJECT / "seeds" / "la_code.csv").open(encoding="utf-8", newline="") as file:
+        authorities = {row["la_code"] for row in csv.DictReader(file)}
+    neighbours: dict[str, list[str]] = {}
+    with (PROJECT / "seeds" / "statistical_neighbour.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            neighbours.setdefault(row["la_code"], []).append(row["neighbour_la_code"])
+            assert row["neighbour_rank"] == str(len(neighbours[row["la_code"]]))
+    assert neighbours.keys() == authorities
+    for la_code, of_la in neighbours.items():
+        assert len(of_la) == len(set(of_la) & (authorities - {la_code})) == 10
+    assert neighbours["850"] == ["865", "802", "916", "938", "869", "867", "803", "937", "931", "855"]
+
+
+def test_the_shipped_figures_of_neighbours_are_averaged_beside_an_authoritys_own(built: Built) -> None:
+    """Of Tower Hamlets' neighbours, by the files that ship: added up here in another way."""
+    with (PROJECT / "seeds" / "statistical_neighbour.csv").open(encoding="utf-8", newline="") as file:
+        neighbours = [row["neighbour_la_code"] for row in csv.DictReader(file) if row["la_code"] == "211"]
+    with (PROJECT / "seeds" / "published_attendance.csv").open(encoding="utf-8", newline="") as file:
+        secondary = {r["la_code"]: r["pa_perc"] for r in csv.DictReader(file) if r["education_phase"] == "Secondary"}
+    figures = [float(secondary[code]) for code in neighbours if secondary[code] != "c"]
+    found = built.first.rows(
+        "select comparator, comparator_name, places, places_with_figure, round(value, 6), publication_date, edition, "
+        "status from exports_public.la_comparator where la_code = '211' and academic_year = '2025/26' "
+        "and measure_id = 'persistent_absence_rate' order by comparator"
+    )
+    day = date(2026, 7, 23)
+    average = round(sum(figures) / len(figures), 6)
+    assert found == [
+        ("la", "Tower Hamlets", 1, 1, round(float(secondary["211"]), 6), day, None, "ok"),
+        ("national", "England", 1, 1, 23.768034, day, None, "ok"),
+        ("neighbours", "Statistical neighbours", 10, len(figures), average, day, "2025-05", "ok"),
+    ]

@@ -42,6 +42,7 @@ def publish_hidden(home: Path) -> tuple[Settings, list[float | int]]:
             connection.execute(f"CREATE SCHEMA {schema}")
         pattern: list[tuple[str, str, str]] = []
         marts = figures_of(settings, SCHOOLS, 0.0, True) | {"data_quality_issue": issues(), "delivery": deliveries()}
+        marts["unit_coverage"] = [_exact(row, planted) for row in marts["unit_coverage"]]
         for table, rows in marts.items():
             types = _contract(settings, table)
             known = [{name: value for name, value in row.items() if name in types} for row in rows]
@@ -103,7 +104,7 @@ def _plant(
 
 
 def _hidden_from(table: str, number: int, row: Row) -> set[str]:
-    if table in ("dim_school", "measure"):
+    if table in ("dim_school", "measure", "la_comparator", "unit_coverage"):
         return set()
     forced: dict[int, set[str]] = {0: {"public", "leaders"}, 1: {"public"}}
     counts = [row[name] for name in _COUNTS if row.get(name) is not None]
@@ -112,16 +113,33 @@ def _hidden_from(table: str, number: int, row: Row) -> set[str]:
     return forced.get(number, set())
 
 
+def _exact(row: Row, planted: list[float | int]) -> Row:
+    """A unit's coverage as its mart has it: where a school is lacking, one with too few pupils for either tier."""
+    counts = dict.fromkeys(("pupils", "pupils_received", "fewest_pupils_missing"))
+    if row["schools_received"] < row["schools"]:
+        counts = {
+            name: FROM_BOTH * 100_000 + len(planted) + at for at, name in enumerate(("pupils", "pupils_received"), 1)
+        }
+        planted.extend(counts.values())
+        counts["fewest_pupils_missing"] = min(LIMITS.values()) - 1
+    return {name: value for name, value in row.items() if name not in ("pupils_percent", "rounded_to")} | counts
+
+
 def _array(values: list[Any]) -> pa.Array:
     found = pa.array(values)
     return found.cast(pa.string()) if pa.types.is_null(found.type) else found
 
 
 def _contract(settings: Settings, table: str) -> dict[str, str]:
-    """The columns and types that a mart has towards its exports, as their contract says."""
-    path = settings.dbt_project_dir / "models" / "exports" / "leaders" / "_exports_leaders.yml"
-    models = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
-    (model,) = [model for model in models if model["name"] == f"leaders_{table}"]
+    """The columns and types that a mart has towards its exports, as their contract says; they tell less of a unit's
+    coverage, so its own contract says them.
+    """
+    models = settings.dbt_project_dir / "models"
+    path, name = models / "exports" / "leaders" / "_exports_leaders.yml", f"leaders_{table}"
+    if table == "unit_coverage":
+        path, name = models / "marts" / "quality" / "_marts_quality.yml", table
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+    (model,) = [model for model in found if model["name"] == name]
     return {column["name"]: column["data_type"] for column in model["columns"]}
 
 

@@ -352,10 +352,11 @@ def _records() -> list[Fault]:
 
 
 def _exports(tier: str) -> list[Fault]:
-    value, gap, progress, model, loss = (
+    value, gap, progress, model, loss, units = (
         f"exports_{tier}.{name}"
-        for name in ("measure_value", "gap", "progress_school", "progress_model", "disclosure_loss")
+        for name in ("measure_value", "gap", "progress_school", "progress_model", "disclosure_loss", "unit_coverage")
     )
+    lacking = "where period = 'AUT'"
     miscounted = {f"QX-004@{loss}": 1}
     of_models = "where level = 'model'"
     # Hidden in both tiers: five boys in a school.
@@ -460,6 +461,9 @@ def _exports(tier: str) -> list[Fault]:
         Fault(f"update {loss} set cells = 2 {of_models} and reason = 'primary'", {f"QX-005@{loss}": 1}),
         Fault(f"update {loss} set percent_hidden = 1.0 {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
         Fault(f"update {loss} set is_over_limit = true {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
+        Fault(f"update {units} set schools = 9 {lacking}", {f"QX-070@{units}": 1}),
+        Fault(f"update {units} set rounded_to = 1 {lacking}", {f"QX-071@{units}": 1}),
+        Fault(f"update {units} set pupils_percent = null {lacking}", {f"QX-072@{units}": 1}),
     ]
     texts = {
         "dim_school": "school_name",
@@ -470,17 +474,21 @@ def _exports(tier: str) -> list[Fault]:
         "progress_model": "coefficients",
         "coverage": "feed",
         "disclosure_loss": "level",
+        "unit_coverage": "level",
+        "la_comparator": "comparator_name",
         "data_quality_issue": "rule_id",
         "delivery": "file_name",
     }
     for position, (table, column) in enumerate(texts.items()):
-        if tier == "leaders" or position < 8:
+        if tier == "leaders" or position < 10:
             where = {
                 "measure_value": SCHOOL_ALL,
                 "measure": "where measure_id = 'attendance_rate'",
                 "gap": "where level = 'trust'",
                 "progress_model": "",
                 "disclosure_loss": f"{of_models} and reason = 'primary'",
+                "unit_coverage": lacking,
+                "la_comparator": "",
                 "data_quality_issue": "",
                 "delivery": "where feed = 'pupils'",
             }.get(table, one)
@@ -489,6 +497,7 @@ def _exports(tier: str) -> list[Fault]:
                 "gap": {f"QX-024@{gap}": 1},
                 "progress_school": {f"QX-034@{progress}": 1},
                 "disclosure_loss": {f"QX-005@{loss}": 2},
+                "unit_coverage": {f"QX-070@{units}": 2},
             }.get(table, {})
             faults.append(
                 Fault(
@@ -497,6 +506,20 @@ def _exports(tier: str) -> list[Fault]:
                 )
             )
     return faults
+
+
+def _unit_coverage() -> list[Fault]:
+    table, lacking = "marts.unit_coverage", "where period = 'AUT'"
+    told = {
+        rule: {f"{rule}@exports_{tier}.unit_coverage": 1 for tier in ("public", "leaders")}
+        for rule in ("QX-070", "QX-071")
+    }
+    return [
+        Fault(f"insert into {table} from {table} {lacking}", {f"QM-135@{table}": 2}),
+        Fault(f"update {table} set schools_received = 4 {lacking}", {f"QM-136@{table}": 1, **told["QX-070"]}),
+        Fault(f"update {table} set pupils = null {lacking}", {f"QM-137@{table}": 1, **told["QX-071"]}),
+        Fault(f"update {table} set status = 'u' where period = 'YTD'", {f"QM-138@{table}": 1}),
+    ]
 
 
 def _responses() -> list[Fault]:
@@ -563,6 +586,7 @@ FAULTS = [
     *_results_and_progress(),
     *_figures(),
     *_responses(),
+    *_unit_coverage(),
     *_records(),
     *_bridges(),
     *_exports("public"),

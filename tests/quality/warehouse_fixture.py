@@ -165,6 +165,12 @@ case when level = 'trust' then 14 else 7 end as n_comparator, 80e0 as value_grou
 from marts.measure_value where group_dimension = 'all';
 create table marts.coverage as select '2025/26' as academic_year, 'YTD' as period, 'session_marks' as feed,
 school_key, 120 as expected, 120 as received, 100.0 as share, 'ok' as status from marts.dim_school;
+create table marts.unit_coverage as select '2025/26' as academic_year, u.* from (values ('YTD', 'trust', 'Trees', 2, 2,
+cast(null as bigint), cast(null as bigint), cast(null as bigint), 'ok'), ('AUT', 'trust', 'Trees',
+3, 2, 240, 220, 20, 'ok')) as u(period, level, unit_code, schools, schools_received,
+pupils, pupils_received, fewest_pupils_missing, status);
+create table marts.la_comparator as select '2025/26' as academic_year, 'YTD' as period, '201' as la_code,
+'attendance_rate' as measure_id, 'neighbours' as comparator, 'Statistical neighbours' as comparator_name, 93e0 as value;
 create table marts.data_quality_issue as select 'i1' as issue_id, 'SM-003' as rule_id, '100001' as school_key,
 'refuse' as severity, 'open' as status, timestamp '2025-09-05 18:00:00' as first_seen,
 timestamp '2025-09-05 18:00:00' as last_seen, 1 as n_rows, 0.1 as effect_pp;
@@ -223,7 +229,7 @@ def build_home(folder: Path) -> Home:
             connection.execute(f"create view public_basis.{table.name} as from marts.{table.name}")
         _write_measures(home.settings, connection)
         write_loss(connection, load_registry(home.settings))
-        for tier, tables in (("public", 7), ("leaders", 9)):
+        for tier, tables in (("public", 8), ("leaders", 10)):
             _write_exports(connection, tier, tables)
     write_dbt_results(home.settings)
     return home
@@ -283,6 +289,7 @@ def _write_exports(connection: duckdb.DuckDBPyConnection, tier: str, n_tables: i
         "progress_school",
         "progress_model",
         "coverage",
+        "la_comparator",
         "data_quality_issue",
         "delivery",
     )
@@ -291,6 +298,11 @@ def _write_exports(connection: duckdb.DuckDBPyConnection, tier: str, n_tables: i
     connection.execute(
         f"create table exports_{tier}.disclosure_loss as select * exclude (tier) from disclosure.loss "
         f"where tier = '{tier}'"
+    )
+    connection.execute(
+        f"create table exports_{tier}.unit_coverage as select academic_year, period, level, unit_code, schools, "
+        "schools_received, case when schools = schools_received then 100 else 90 end as pupils_percent, "
+        "case when schools > schools_received then 5 end as rounded_to, status from marts.unit_coverage"
     )
     for table, figures in HIDDEN_FIGURES.items():
         blanks = ", ".join(f"{figure} = null" for figure in figures)

@@ -1,0 +1,2 @@
+{{ config(alias='unit_coverage') }}
+{{ unit_coverage_told('public') }}
