@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 SESSIONS_PER_WEEK = 10
 WEEKS_PER_YEAR = 53
 _ENOUGH_TO_GENERALISE = 20
+# What is known by definition: part, part, whole (DfE, Working together to improve school attendance).
+_DEFINED_SUMS = (("authorised", "unauthorised", "absent"), ("absent", "attended", "possible"))
 
 
 def build_system(
@@ -52,7 +54,7 @@ def build_system(
     _add_counts_of_pupils(system, cells, add_up, nested)
     _add_traits(system, cells, registry)
     _add_sessions(system, cells, registry, nested, sessions)
-    _find_sums_of_columns(system, cells, known)
+    _add_sums_of_columns(system, cells, known)
     _add_coverage(system, cells, tables, registry, sessions)
     _add_model(system, cells, tables)
     return system, _drop_contradictions(system, cells, tier)
@@ -214,8 +216,12 @@ def _add_sessions(
     )
 
 
-def _find_sums_of_columns(system: System, cells: Cells, known: Floats) -> None:
-    """Sums of session counts that hold in every cell that shows them: authorised + unauthorised = absent, and so on."""
+def _add_sums_of_columns(system: System, cells: Cells, known: Floats) -> None:
+    """Sums of session counts: those defined, and those that hold in every cell that shows them.
+
+    Where a column shows nothing but 0, any sum with it holds and none is told: of a small trust in which nobody was
+    absent without leave, authorised + unauthorised = absent and absent + unauthorised = authorised hold alike.
+    """
     every = np.arange(len(cells.frame))
     columns = [quantity for quantity in cells.quantities if quantity.role == "sum"]
     variables = {quantity: cells.variables_of(every, quantity) for quantity in columns}
@@ -226,7 +232,10 @@ def _find_sums_of_columns(system: System, cells: Cells, known: Floats) -> None:
             values = [known[term[there]] for term in terms]
             difference = values[0] + values[1] - values[2]
             shown = np.isfinite(difference)
-            if shown.sum() < _ENOUGH_TO_GENERALISE or np.any(difference[shown] != 0) or not np.any(values[0][shown]):
+            defined = (*sorted((first.column, second.column)), total.column) in _DEFINED_SUMS
+            holds = not np.any(difference[shown] != 0)
+            told = shown.sum() >= _ENOUGH_TO_GENERALISE and all(np.any(part[shown]) for part in values[:2])
+            if not (holds and (defined or told) and there.any()):
                 continue
             row = np.flatnonzero(there)
             system.add(

@@ -102,6 +102,25 @@ def test_that_few_pupils_missed_nothing_is_not_left_by_the_groups_that_missed_it
     assert attacked(published(marts, hidden)) == []
 
 
+def test_a_column_of_noughts_is_no_evidence_of_a_sum() -> None:
+    """Where every shown cell has 0 of a sort, absent + unauthorised = authorised holds there and is not so."""
+    schools = [one_school([30 + number, 12, 4]) for number in range(30)]
+    frames = []
+    for number, marts in enumerate(schools):
+        for column, sessions in (("overall_absence", 9), ("authorised_absence", 9), ("unauthorised_absence", 0)):
+            values = marts.measure_value.assign(unit_code=str(number), measure_id=f"{column}_rate")
+            values = values.assign(numerator=float(sessions) * values["n"], denominator=100.0 * values["n"])
+            frames.append(values)
+    keys = [str(number) for number in range(30)]
+    units = pd.DataFrame({"school_key": keys, "urn": keys, "trust": [f"T{key}" for key in keys], "la": "301"})
+    several = replace(schools[0], measure_value=pd.concat(frames, ignore_index=True), schools=units)
+    hidden = hide(several, ["0", "1", "2"])
+    values = several.measure_value
+    everybody = values["unit_code"].eq("0") & values["measure_id"].ne("overall_absence_rate")
+    hidden["measure_value"] |= set(row_keys(values, "measure_value")[everybody])
+    assert [b.sentence() for b in attacked(published(several, hidden)) if "sessions" in b.quantity] == []
+
+
 def test_that_nobody_missed_anything_is_no_secret_where_the_school_says_so() -> None:
     marts = with_sessions(one_school([40, 12, 4]), [0, 0, 0])
     hidden = suppressed(marts)
