@@ -219,8 +219,8 @@ def _add_sessions(
 def _add_sums_of_columns(system: System, cells: Cells, known: Floats) -> None:
     """Sums of session counts: those defined, and those that hold in every cell that shows them.
 
-    Where a column shows nothing but 0, any sum with it holds and none is told: of a small trust in which nobody was
-    absent without leave, authorised + unauthorised = absent and absent + unauthorised = authorised hold alike.
+    Where a column shows nothing but 0, sums hold that are not so: of a small trust in which nobody was absent without
+    leave, absent + unauthorised = authorised and attended + authorised = possible.
     """
     every = np.arange(len(cells.frame))
     columns = [quantity for quantity in cells.quantities if quantity.role == "sum"]
@@ -234,7 +234,11 @@ def _add_sums_of_columns(system: System, cells: Cells, known: Floats) -> None:
             shown = np.isfinite(difference)
             defined = (*sorted((first.column, second.column)), total.column) in _DEFINED_SUMS
             holds = not np.any(difference[shown] != 0)
-            told = shown.sum() >= _ENOUGH_TO_GENERALISE and all(np.any(part[shown]) for part in values[:2])
+            told = (
+                shown.sum() >= _ENOUGH_TO_GENERALISE
+                and all(np.any(part[shown]) for part in values[:2])
+                and total.column not in {whole for *_, whole in _DEFINED_SUMS}
+            )
             if not (holds and (defined or told) and there.any()):
                 continue
             row = np.flatnonzero(there)

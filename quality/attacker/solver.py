@@ -23,6 +23,7 @@ Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _EPSILON = 1e-6
+_NUMERICAL = 4  # SciPy's status of a solver in numerical difficulties
 _MOST_ROUNDS = 60
 # Above every count that a school system can have; stands for "no upper end" where a solver needs one.
 NO_END = 1e7
@@ -218,15 +219,20 @@ class _Programme:
 
     def extreme(self, objective: Floats) -> tuple[Floats, list[int]]:
         """The solution of least objective, and the rows that hold it there, the strongest first."""
-        result = linprog(
-            objective,
-            A_ub=self._inequalities if len(self._right) else None,
-            b_ub=self._right if len(self._right) else None,
-            A_eq=self._equations if len(self._equal) else None,
-            b_eq=self.upper[self._equal] if len(self._equal) else None,
-            bounds=np.column_stack([self.low, self.high]),
-            method="highs",
-        )
+        # HiGHS loses its way in the presolve of some systems, and says so; without it they are solved.
+        for options in ({}, {"presolve": False}):
+            result = linprog(
+                objective,
+                A_ub=self._inequalities if len(self._right) else None,
+                b_ub=self._right if len(self._right) else None,
+                A_eq=self._equations if len(self._equal) else None,
+                b_eq=self.upper[self._equal] if len(self._equal) else None,
+                bounds=np.column_stack([self.low, self.high]),
+                method="highs",
+                options=options,
+            )
+            if result.status != _NUMERICAL:
+                break
         if result.status == 2:
             raise ContradictionError("The shown figures fit no counts: their sums leave no solution.")
         if result.status != 0:

@@ -35,6 +35,7 @@ from quality.disclosure.problems import (
     Stage,
     count_problem,
     count_stages,
+    sessions_bounding,
     share_problem,
     share_stages,
     year_of,
@@ -152,7 +153,9 @@ def _decide_tier(
     small = rows["kind"].eq(PROPORTION).to_numpy() & (
         between(numerator, 1, smallest - 1) | between(complement, 1, smallest - 1)
     )
-    state = State(before.rule.copy(), before.block.copy(), before.method.copy(), before.count_hidden | few)
+    # Where fewer sessions were missed than pupils may be told of, the sessions tell the pupils: they go with them.
+    told = small & (numerator >= 1) & (sessions_bounding(rows, registry) < smallest - 1)
+    state = State(before.rule.copy(), before.block.copy(), before.method.copy(), before.count_hidden | few | told)
     state.rule[small & (state.rule != FEW_PUPILS)] = SMALL_NUMERATOR
     state.rule[few] = FEW_PUPILS
     years: dict[str, list[Stage]] = {}

@@ -210,7 +210,9 @@ def share_problem(
     others = stage.n - ones
     small, nearly_all = (ones >= 1) & (ones < least), (others >= 1) & (others < least)
     # Nobody passes a boundary without a session of what it bounds: 100 % attendance says that nobody was absent often.
-    up, down = np.maximum(np.minimum(most, _sessions_bounding(stage, rows, registry)) - ones, 0.0), ones
+    bounding = np.full(len(stage.cells), np.inf)
+    bounding[stage.cell_of_row] = sessions_bounding(rows, registry)[stage.rows]
+    up, down = np.maximum(np.minimum(most, bounding) - ones, 0.0), ones
     system = System(
         name=stage.name,
         down=down,
@@ -305,8 +307,8 @@ def _filled(relations: csr_matrix) -> csr_matrix:
     return relations[np.diff(relations.indptr) > 0]
 
 
-def _sessions_bounding(stage: Stage, rows: pd.DataFrame, registry: Registry) -> Floats:
-    """Per cell of shares: the sessions that its measure's boundary is about, of all its pupils; infinite where none."""
+def sessions_bounding(rows: pd.DataFrame, registry: Registry) -> Floats:
+    """Per counted row: the sessions that its measure's boundary is about, of all its pupils; infinite where none."""
     ratios = {
         (measure["source_model"], measure["numerator"]): measure["measure_id"]
         for measure in registry.measures
@@ -317,14 +319,12 @@ def _sessions_bounding(stage: Stage, rows: pd.DataFrame, registry: Registry) -> 
         for measure in registry.measures
         if "boundary" in measure
     }
-    key = ["measure_id", *CELL]
-    of_year = rows[rows["academic_year"].eq(year_of(stage, rows)) & rows["measure_id"].isin(set(told_by.values()))]
-    sessions = dict(zip(of_year[key].itertuples(index=False, name=None), of_year["numerator"], strict=True))
-    found = [
-        sessions.get((told_by.get(family), *cell), np.inf)
-        for family, *cell in stage.cells[["family", *CELL]].itertuples(index=False, name=None)
-    ]
-    return np.nan_to_num(np.array(found, dtype=np.float64), nan=np.inf, posinf=np.inf)
+    key = ["academic_year", *CELL]
+    told = rows[rows["measure_id"].isin(set(told_by.values()))]
+    sessions = told.groupby(["measure_id", *key])["numerator"].first().rename("sessions").reset_index()
+    asking = rows[key].assign(measure_id=rows["measure_id"].map(told_by))
+    found = asking.merge(sessions, on=["measure_id", *key], how="left")["sessions"]
+    return np.asarray(found.fillna(np.inf), dtype=np.float64)
 
 
 def _by_year(rows: pd.DataFrame, chosen: Bools) -> list[tuple[str, Integers]]:

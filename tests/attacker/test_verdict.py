@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 import pytest
+from scipy.optimize import linprog
 
 from ingest.registry import load_registry
 from ingest.settings import Settings, load_settings
+from quality.attacker import solver
 from quality.attacker.__main__ import main
 from quality.attacker.verdict import attack_results
 from tests.attacker.made_up import trust_of
-from tests.attacker.published import Tables, published
+from tests.attacker.published import Tables, attacked, published
 from tests.attacker.test_planted_faults import TRUSTS, nothing_beside, real, trust
 
 NAME = "one small group"
@@ -88,3 +91,19 @@ def test_totals_that_contradict_their_parts_are_named(tmp_path: Path) -> None:
     tables["measure_value"] = values.assign(denominator=values["denominator"].where(~total, values["denominator"] + 7))
     folder = release(tmp_path / "release", tables)
     assert main(["--release", str(folder), "--tier", "public"]) == 3
+
+
+def test_a_system_that_presolving_cannot_manage_is_solved_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HiGHS ended a small trust's attack with a status that SciPy does not know, which broke the gate."""
+    tables = published(trust(NAME), real(NAME))
+    asked: list[dict[str, bool]] = []
+
+    def lost_in_presolve(*arguments: Any, options: dict[str, bool], **others: Any) -> Any:
+        asked.append(options)
+        result = linprog(*arguments, options=options, **others)
+        result.status = result.status if options else 4
+        return result
+
+    monkeypatch.setattr(solver, "linprog", lost_in_presolve)
+    assert attacked(tables) == []
+    assert asked[:2] == [{}, {"presolve": False}]
