@@ -56,7 +56,9 @@ def section(context: Context, year: str, period: str, definition: dict[str, Any]
         key=f"published_{measure_id}",
         title="What DfE published of the same year and phase",
         takeaway=" ".join(sentences[:_SENTENCES_OF] if len(sentences) <= _SENTENCES_OF else [])
-        + f" DfE's figures are of {day}, ours of {context.as_of}: they do not end on the same day.{listed}",
+        + f" DfE's figures were published on {day} and are of its whole year; ours end on {context.as_of}. DfE counts "
+        "pupils aged 5 to 15 in every state-funded school of the phase or of all phases, we count all on roll in ours: "
+        f"where ages and phases are mixed differently, the figures differ by that as well.{listed}",
         alt_text="A table of our figure of each local authority and of what DfE published beside it.",
         caption=replace(
             context.caption(

@@ -359,7 +359,7 @@ def test_the_attendance_page_shows_what_dfe_published_of_the_authority_and_its_n
         "Beside what DfE published",
         "Exampleshire: not available (x) at our schools there; 93.2% at all its schools; "
         "92.8% on average of its statistical neighbours (9 of 10 with a figure).",
-        "figures are of 23 July 2026",
+        "figures were published on 23 July 2026",
         "list of 2025-05",
         "Open Government Licence v3.0",
     ):
