@@ -59,7 +59,7 @@ def test_the_manifest_says_which_table_a_test_is_about(tmp_path: Path) -> None:
 
 def test_a_test_that_no_step_ran_breaks_the_gate(tmp_path: Path) -> None:
     one, two = (write(tmp_path / step / "run_results.json", node(step, "pass", 0)) for step in ("a", "b"))
-    nodes = {f"test.everypupil.{name}.1a": {"depends_on": {"nodes": []}} for name in ("a", "b")}
+    nodes: dict[str, object] = {f"test.everypupil.{name}.1a": {"depends_on": {"nodes": []}} for name in ("a", "b")}
     for path in (one, two):
         path.with_name("manifest.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
     assert [result.rule_id for result in read_dbt_results([one, two])] == ["dbt.a", "dbt.b"]
@@ -67,6 +67,9 @@ def test_a_test_that_no_step_ran_breaks_the_gate(tmp_path: Path) -> None:
     two.with_name("manifest.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
     with pytest.raises(BrokenGateError, match="No step ran the dbt test between_steps"):
         read_dbt_results([one, two])
+    # A step that failed ends the run: the tests of the steps after it did not run, and what failed is what is told.
+    write(one, node("a", "fail", 2))
+    assert [result.n_failing for result in read_dbt_results([one]) if not result.success] == [2]
 
 
 def test_a_broken_contract_is_a_refusal(tmp_path: Path) -> None:
