@@ -51,13 +51,6 @@ SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, scho
 _UNIT_COVERAGE = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? AND level = ? AND unit_code = ?
 """
-_UNIT_COVERAGE_OF_PUPILS = """
-SELECT academic_year, period, level, unit_code, schools, schools_received,
-       CASE WHEN schools_received = schools THEN 100 ELSE round(100 * pupils_received / pupils) END::INTEGER
-           AS pupils_percent,
-       CASE WHEN schools_received < schools THEN 1 END AS rounded_to, status
-FROM query_table(?) WHERE academic_year = ? AND period = ? AND level = ? AND unit_code = ?
-"""
 _LA_COMPARATORS = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND period = ? ORDER BY la_code, comparator
 """
@@ -238,15 +231,12 @@ def coverage(release: Release, academic_year: str) -> pd.DataFrame:
 
 
 def unit_coverage(release: Release, academic_year: str, period: str, level: str, unit_code: str) -> pd.DataFrame:
-    """How many schools and pupils a figure of a trust or local authority rests on: one row, or none where no register
-    came, or where the release was published before such rows were. Who may read pupils' rows has the share of pupils.
+    """How many schools a figure of a trust or local authority rests on, and of how many pupils for who may read their
+    rows: one row, or none where no register came, or where the release was published before such rows were.
     """
-    place = [academic_year, period, level, unit_code]
-    if release.has(f"marts.{UNIT_COVERAGE}"):
-        return release.frame(_UNIT_COVERAGE_OF_PUPILS, [f"marts.{UNIT_COVERAGE}", *place])
     if not release.has(f"exports.{UNIT_COVERAGE}"):
         return pd.DataFrame()
-    return release.frame(_UNIT_COVERAGE, [published(release, UNIT_COVERAGE), *place])
+    return release.frame(_UNIT_COVERAGE, [source(release, UNIT_COVERAGE), academic_year, period, level, unit_code])
 
 
 def all_unit_coverage(release: Release) -> pd.DataFrame:

@@ -111,21 +111,21 @@ def same_schools_sentence(same: SameSchools, year: str, year_before: str, unit: 
 
 
 def registers_from(row: Mapping[Any, Any]) -> str:
-    """From how many schools of a trust or local authority registers came, and of how many of its pupils.
+    """From how many schools of a trust or local authority registers came, and of which share of its pupils.
 
-    Parameters: `row` of `unit_coverage`, as the reader's tier has it: its share of pupils may be rounded, or left out.
+    Parameters: `row` of `unit_coverage`, as the reader's tier has it: of pupils only for who may read their rows.
     """
     schools, received = int(row["schools"]), int(row["schools_received"])
     if received >= schools:
         return f"all {schools} schools" if schools > 1 else "the 1 school"
-    if row["status"] == "ok":
-        about = "" if int(row["rounded_to"]) == 1 else "about "
-        pupils = f"{about}{int(row['pupils_percent'])}% of pupils"
-    elif row["status"] == "c":
-        pupils = "share of pupils hidden to protect pupils"
-    else:
-        pupils = "share of pupils not known, since a list of pupils is lacking too"
-    return f"{received} of {schools} schools, {pupils}"
+    told = f"{received} of {schools} schools"
+    if "pupils" not in row:
+        return told
+    if row["status"] != "ok":
+        return f"{told}, share of pupils not known, since a list of pupils is lacking too"
+    # While a school is lacking it is neither none nor all.
+    percent = min(max(round(100 * int(row["pupils_received"]) / int(row["pupils"])), 1), 99)
+    return f"{told}, {percent}% of pupils"
 
 
 def rests_on(row: Mapping[Any, Any]) -> str | None:

@@ -6,10 +6,14 @@ With several processes, tests that share what a fixture built stay in one of the
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import streamlit as st
 from hypothesis import settings
+
+from dashboard.access import ROLE_VARIABLE
 
 SOAK = os.environ.get("EVERYPUPIL_SOAK") == "1"
 # A folder is one group, but for these files, which build homes of their own.
@@ -48,3 +52,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def soak_factor() -> int:
     """How many times its everyday size a simulation runs: 1, or 10 in the long form."""
     return 10 if SOAK else 1
+
+
+@pytest.fixture
+def fresh_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pages that keep nothing of those shown before, for the role of their tier."""
+    monkeypatch.delenv(ROLE_VARIABLE, raising=False)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()

@@ -33,6 +33,7 @@
             'figures': ['expected', 'received', 'share']},
         'dim_school': {'key': ['school_key'], 'figures': []},
         'measure': {'key': ['measure_id', 'definition_version'], 'figures': []},
+        'unit_coverage': {'key': ['academic_year', 'period', 'level', 'unit_code'], 'figures': []},
         'la_comparator': {'key': ['academic_year', 'period', 'la_code', 'measure_id', 'comparator'], 'figures': []},
         'delivery': {
             'key': ['delivery_id'],
@@ -120,58 +121,4 @@ select
 from {{ ref(held) }} as held
 {%- endif %}
 {{ published_rows(table_name, columns) }}
-{%- endmacro %}
-
-{#-
-  Coverage of units as a tier may be told it. A share of pupils is rounded to steps that hold at least as many pupils as the tier's
-  smallest count, and is left out where a school that is lacking, or all that came, has fewer: those counts are hidden elsewhere. It is
-  neither none nor all while a school is lacking.
--#}
-{% macro unit_coverage_told(tier) -%}
-{%- set least = var('registry')['disclosure']['minimum_pupils'][tier] -%}
-with stepped as (
-    select
-        *,
-        case
-            when schools_received = schools or fewest_pupils_missing < {{ least }} or pupils_received < {{ least }} then null
-            {%- for step in var('registry')['coverage']['pupil_percent_steps'] | sort %}
-            when {{ step }} * pupils >= 100 * {{ least }} then {{ step }}
-            {%- endfor %}
-        end as rounded_to
-    from {{ ref('unit_coverage') }}
-),
-
-nearest as (
-    select
-        *,
-        {{ nearest_step('100 * pupils_received', 'pupils', 'rounded_to') }} as percent
-    from stepped
-)
-
-select
-    academic_year,
-    period,
-    level,
-    unit_code,
-    schools,
-    schools_received,
-    cast(
-        case
-            when schools_received = schools then 100
-            when percent < rounded_to then rounded_to
-            when percent > 100 - rounded_to then 100 - rounded_to
-            else percent
-        end as integer
-    ) as pupils_percent,
-    cast(rounded_to as integer) as rounded_to,
-    case
-        when status = 'ok' and schools_received < schools and rounded_to is null then 'c'
-        else status
-    end as status
-from nearest
-{%- endmacro %}
-
-{#- n / d to the nearest multiple of a step, halves up; all whole numbers. -#}
-{% macro nearest_step(n, d, step) -%}
-    {{ step }} * floor((2 * {{ n }} + {{ d }} * {{ step }}) / cast(2 * {{ d }} * {{ step }} as double))
 {%- endmacro %}

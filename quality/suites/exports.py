@@ -295,7 +295,7 @@ def _tier_rules(tier: str, registry: Registry) -> list[Rule]:
     rules = [
         _small_numerator(f"exports_{tier}.measure_value", registry),
         *_loss_rules(tier, registry),
-        *told_coverage_rules(tier, registry),
+        *told_coverage_rules(tier),
     ]
     for position, table in enumerate(FIGURE_TABLES):
         rules += _hidden_rules(10 + 10 * position, tier, table, registry)

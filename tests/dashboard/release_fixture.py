@@ -107,8 +107,6 @@ INTEGER_COLUMNS = {
     "minimum_n",
     "schools",
     "schools_received",
-    "pupils_percent",
-    "rounded_to",
     "places",
     "places_with_figure",
     "possible",
@@ -419,9 +417,6 @@ def figures_of(
                 "unit_code": TRUST,
                 "schools": len(schools),
                 "schools_received": len(schools) - lacking,
-                "pupils_percent": 99 if lacking else 100,
-                "rounded_to": 1 if lacking else None,
-                "status": "ok",
             }
             for year, lacking in (zip(YEARS, (0, 1), strict=True) if with_attendance else [(YEARS[1], 0)])
         ],

@@ -7,7 +7,6 @@ import datetime as dt
 import html
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import openpyxl
@@ -31,17 +30,10 @@ from tests.dashboard.test_access_matrix import EXPECTED, ROLES
 from tests.dashboard.test_export import rows_of
 from tests.dashboard.test_pages import run_page, text_of
 
+pytestmark = pytest.mark.usefixtures("fresh_pages")
+
 VIEW = "early_response"
 FIRST, SECOND, BEYOND = "1000010", "1000013", "1000014"  # the pupils of Ashgrove's newest queue, by place
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(ROLE_VARIABLE, raising=False)
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
 
 
 @pytest.fixture(scope="module")

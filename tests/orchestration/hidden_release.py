@@ -114,15 +114,13 @@ def _hidden_from(table: str, number: int, row: Row) -> set[str]:
 
 
 def _exact(row: Row, planted: list[float | int]) -> Row:
-    """A unit's coverage as its mart has it: where a school is lacking, one with too few pupils for either tier."""
-    counts = dict.fromkeys(("pupils", "pupils_received", "fewest_pupils_missing"))
-    if row["schools_received"] < row["schools"]:
-        counts = {
-            name: FROM_BOTH * 100_000 + len(planted) + at for at, name in enumerate(("pupils", "pupils_received"), 1)
-        }
-        planted.extend(counts.values())
-        counts["fewest_pupils_missing"] = min(LIMITS.values()) - 1
-    return {name: value for name, value in row.items() if name not in ("pupils_percent", "rounded_to")} | counts
+    """A unit's coverage as its mart has it: with its pupils where a school is lacking, which neither tier is told."""
+    names = ("pupils", "pupils_received")
+    if row["schools_received"] == row["schools"]:
+        return row | dict.fromkeys(names) | {"status": "ok"}
+    counts = [FROM_BOTH * 100_000 + len(planted) + at for at in range(1, len(names) + 1)]
+    planted.extend(counts)
+    return row | dict(zip(names, counts, strict=True)) | {"status": "ok"}
 
 
 def _array(values: list[Any]) -> pa.Array:

@@ -15,11 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import streamlit as st
 import zstandard
 from streamlit.testing.v1 import AppTest
 
-from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, connect, grant_of
+from dashboard.access import TIER_VARIABLE, connect, grant_of
 from dashboard.export import export_bytes
 from ingest.settings import Settings
 from orchestration.releases import current_id
@@ -206,17 +205,14 @@ def sent_to_the_browser(settings: Settings, page: str) -> bytes:
     return b"\0\0\0".join(messages)
 
 
+@pytest.mark.usefixtures("fresh_pages")
 @pytest.mark.parametrize("tier", TIERS)
 def test_no_page_of_a_tier_sends_a_hidden_figure_to_the_browser(
     trust: Trust, tier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVERYPUPIL_HOME", str(trust.settings.home))
     monkeypatch.setenv(TIER_VARIABLE, tier)
-    monkeypatch.delenv(ROLE_VARIABLE, raising=False)
-    st.cache_data.clear()
-    st.cache_resource.clear()
     sent = {page: sent_to_the_browser(trust.settings, page) for page in PAGES}
-    st.cache_resource.clear()
     for page, content in sent.items():
         assert not has_text(content, TIERS[tier]), page
         assert needles_in(pages_of(content), trust.needles) == [], page

@@ -246,7 +246,6 @@ def _figures() -> list[Fault]:
         )
 
     def gap_fault(rule: str, change: str, shown: bool = True) -> Fault:
-        # The public tier hides this gap, so only the leaders' figure can differ from the mart's.
         return Fault(
             f"update {gap} set {change} where level = 'trust'",
             {f"{rule}@{gap}": 1, **(_tiers("QX-024", "gap") if shown else {})},
@@ -462,8 +461,6 @@ def _exports(tier: str) -> list[Fault]:
         Fault(f"update {loss} set percent_hidden = 1.0 {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
         Fault(f"update {loss} set is_over_limit = true {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
         Fault(f"update {units} set schools = 9 {lacking}", {f"QX-070@{units}": 1}),
-        Fault(f"update {units} set rounded_to = 1 {lacking}", {f"QX-071@{units}": 1}),
-        Fault(f"update {units} set pupils_percent = null {lacking}", {f"QX-072@{units}": 1}),
     ]
     texts = {
         "dim_school": "school_name",
@@ -510,14 +507,12 @@ def _exports(tier: str) -> list[Fault]:
 
 def _unit_coverage() -> list[Fault]:
     table, lacking = "marts.unit_coverage", "where period = 'AUT'"
-    told = {
-        rule: {f"{rule}@exports_{tier}.unit_coverage": 1 for tier in ("public", "leaders")}
-        for rule in ("QX-070", "QX-071")
-    }
+    told = {f"QX-070@exports_{tier}.unit_coverage": 1 for tier in ("public", "leaders")}
     return [
         Fault(f"insert into {table} from {table} {lacking}", {f"QM-135@{table}": 2}),
-        Fault(f"update {table} set schools_received = 4 {lacking}", {f"QM-136@{table}": 1, **told["QX-070"]}),
-        Fault(f"update {table} set pupils = null {lacking}", {f"QM-137@{table}": 1, **told["QX-071"]}),
+        Fault(f"update {table} set schools_received = 4 {lacking}", {f"QM-136@{table}": 1, **told}),
+        Fault(f"update {table} set pupils = null {lacking}", {f"QM-137@{table}": 1}),
+        Fault(f"update {table} set pupils_received = pupils {lacking}", {f"QM-137@{table}": 1}),
         Fault(f"update {table} set status = 'u' where period = 'YTD'", {f"QM-138@{table}": 1}),
     ]
 

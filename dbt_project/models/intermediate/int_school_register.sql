@@ -75,15 +75,6 @@ scheduled as (
     from {{ ref('int_calendar_session') }}
 ),
 
-sender as (
-    select
-        school_key,
-        academic_year,
-        sum(came) as came
-    from week
-    group by school_key, academic_year
-),
-
 unscheduled as (
     select
         told.academic_year,
@@ -95,8 +86,9 @@ unscheduled as (
             and told.end_date >= roll.on_roll_from
             and told.start_date < roll.on_roll_until
     left join scheduled on roll.academic_year = scheduled.academic_year and roll.school_key = scheduled.school_key
-    left join sender on roll.academic_year = sender.academic_year and roll.school_key = sender.school_key
-    where scheduled.school_key is null and (not told.is_week or coalesce(sender.came, 0) = 0)
+    left join register
+        on roll.academic_year = register.academic_year and roll.school_key = register.school_key and register.period = 'YTD'
+    where scheduled.school_key is null and (not told.is_week or coalesce(register.came, 0) = 0)
 ),
 
 known as (
@@ -140,14 +132,7 @@ due as (
         period,
         school_key,
         0 as came
-    from unscheduled
-    union all
-    select
-        academic_year,
-        period,
-        school_key,
-        0 as came
-    from unlisted
+    from (select * from unscheduled union all select * from unlisted) as silent
 )
 
 select

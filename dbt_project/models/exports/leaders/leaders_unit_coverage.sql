@@ -1,2 +1,2 @@
 {{ config(alias='unit_coverage') }}
-{{ unit_coverage_told('leaders') }}
+{{ exported('unit_coverage', 'leaders', ['academic_year', 'period', 'level', 'unit_code', 'schools', 'schools_received']) }}

@@ -1,2 +1,2 @@
 {{ config(alias='unit_coverage') }}
-{{ unit_coverage_told('public') }}
+{{ exported('unit_coverage', 'public', ['academic_year', 'period', 'level', 'unit_code', 'schools', 'schools_received']) }}

@@ -60,7 +60,7 @@ counted as (
         unit_code,
         sum(pupils) as pupils,
         sum(case when is_received then pupils else 0 end) as pupils_received,
-        min(case when not is_received then pupils end) as fewest_missing
+        min(case when not is_received then pupils end) = 0 as is_unlisted
     from on_roll
     group by academic_year, period, level, unit_code
 )
@@ -72,10 +72,9 @@ select
     unit_period.unit_code,
     cast(unit_period.schools as integer) as schools,
     cast(unit_period.schools_received as integer) as schools_received,
-    cast(case when counted.fewest_missing > 0 then counted.pupils end as bigint) as pupils,
-    cast(case when counted.fewest_missing > 0 then counted.pupils_received end as bigint) as pupils_received,
-    cast(case when counted.fewest_missing > 0 then counted.fewest_missing end as bigint) as fewest_pupils_missing,
-    case when counted.fewest_missing = 0 then 'x' else 'ok' end as status
+    cast(case when not counted.is_unlisted then counted.pupils end as bigint) as pupils,
+    cast(case when not counted.is_unlisted then counted.pupils_received end as bigint) as pupils_received,
+    case when counted.is_unlisted then 'x' else 'ok' end as status
 from unit_period
 left join counted
     on unit_period.academic_year = counted.academic_year
