@@ -11,9 +11,10 @@ one may be left. With T the least number that the rule lets show, a hidden count
 
 T is the tier's minimum of pupils for a count of pupils, and the minimum numerator for the pupils with and without a
 trait. Sessions are amounts rather than people: a count of them is given away where it is exact, or where fewer than T
-values are left that lie within T per cent of each other (the p % rule of the same chapter, with p = T). Nought with the
-trait, or nought without it, is no secret where a shown row that contains the cell says so itself: the rule lets 0 % and
-100 % show.
+values are left that lie within T per cent of each other (the p % rule of the same chapter, with p = T). Where the tier
+shows of how many pupils they are, only an exact one is, and possible sessions are no secret: with that number they are
+the calendar's. Nought with the trait, or nought without it, is no secret where a shown row that contains the cell says
+so itself: the rule lets 0 % and 100 % show.
 """
 
 from __future__ import annotations

@@ -29,9 +29,6 @@ from quality.attacker.system import Block, System
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# A school day has a morning and an afternoon session (Education (School Day and School Year) Regulations 1999).
-SESSIONS_PER_WEEK = 10
-WEEKS_PER_YEAR = 53
 _ENOUGH_TO_GENERALISE = 20
 # What is known by definition: part, part, whole (DfE, Working together to improve school attendance).
 _DEFINED_SUMS = (("authorised", "unauthorised", "absent"), ("absent", "attended", "possible"))
@@ -200,10 +197,11 @@ def _add_sessions(
                 cells.variables_of(every, quantity),
             )
     weeks = nested[nested["weeks"].astype(bool)].groupby(["academic_year", "whole"]).size()
-    at_most = np.full(len(every), float(SESSIONS_PER_WEEK))
+    of_week, most_weeks = (float(registry.data["school_year"][name]) for name in ("sessions_per_week", "weeks"))
+    at_most = np.full(len(every), of_week)
     for (year, period), rows in cells.frame.groupby(["academic_year", "period"]):
         if not str(period).startswith("W"):
-            at_most[rows.index.to_numpy(np.int64)] *= int(weeks.get((year, period), WEEKS_PER_YEAR))
+            at_most[rows.index.to_numpy(np.int64)] *= weeks.get((year, period), most_weeks)
     there = (enrolments >= 0) & (possible >= 0)
     row = np.flatnonzero(there)
     system.add(

@@ -123,6 +123,7 @@ def observe(cells: Cells, registry: Registry, tier: str) -> Observed:
     hidden_counts = hidden_counts[secret[hidden_counts]]
     low[hidden_counts] = np.maximum(low[hidden_counts], 1)
     _forgive_numbers_of_movers(cells, secret, low == high)
+    _forgive_sessions_of_shown_numbers(cells, registry, secret, limit, low == high)
     sessions = np.zeros(cells.n_variables, dtype=bool)
     for quantity, number in cells.number.items():
         if quantity.role == "sum":
@@ -139,6 +140,25 @@ def _forgive_numbers_of_movers(cells: Cells, secret: NDArray[np.bool_], known: N
             pupils = cells.variable[:, number]
             both = (enrolments >= 0) & (pupils >= 0)
             secret[enrolments[both][known[pupils[both]]]] = False
+
+
+def _forgive_sessions_of_shown_numbers(
+    cells: Cells, registry: Registry, secret: NDArray[np.bool_], limit: Floats, known: NDArray[np.bool_]
+) -> None:
+    """Where other rows show a cell's pupils, its possible sessions are the calendar's, and the others must only not be
+    exact: they are hidden for the pupils whom they bound, and those are judged as pupils.
+    """
+    of_calendar = {str(measure["denominator"]) for measure in registry.measures if measure["kind"] == "ratio"}
+    for quantity, number in cells.number.items():
+        if quantity.role != "sum":
+            continue
+        sessions = cells.variable[:, number]
+        enrolments = cells.variable[:, cells.number[Quantity("enrolments", quantity.family)]]
+        both = (sessions >= 0) & (enrolments >= 0)
+        shown = sessions[both][known[enrolments[both]]]
+        limit[shown] = 1.0
+        if quantity.column in of_calendar:
+            secret[shown] = False
 
 
 def _rounded_by(amount: Floats) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ingest.registry import Registry
 from quality.suites.marts import FIGURE_KEY
@@ -89,8 +90,10 @@ def counted_rows(marts: Marts, registry: Registry) -> pd.DataFrame:
     """Every row that carries a count of pupils, of the three tables, as one frame in key order.
 
     Columns: table_name, row_key, academic_year, measure_id, the rest of CELL, n, numerator, denominator, family
-    (measures of one family count the same pupils) and kind. A row of progress_school is a school's cell under a table
-    name of its own, a progress_model the total of those. Raises `ValueError` for a measure that the registry lacks.
+    (measures of one family count the same pupils), kind, and bounding: of a share with a boundary the sessions that it
+    is about, of all its pupils; infinite where there are none. A row of progress_school is a school's cell under a
+    table name of its own, a progress_model the total of those.
+    Raises `ValueError` for a measure that the registry lacks.
     """
     values = marts.measure_value.assign(
         table_name="measure_value", row_key=lambda rows: row_key(rows, MEASURE_VALUE_KEY)
@@ -135,7 +138,27 @@ def counted_rows(marts: Marts, registry: Registry) -> pd.DataFrame:
         "attendance" if measures[measure]["source_model"] == "attendance" else measure for measure in rows["measure_id"]
     ]
     rows["kind"] = [measures[measure]["kind"] for measure in rows["measure_id"]]
+    rows["bounding"] = _sessions_bounding(rows, registry)
     return rows
+
+
+def _sessions_bounding(rows: pd.DataFrame, registry: Registry) -> NDArray[np.float64]:
+    ratios = {
+        (measure["source_model"], measure["numerator"]): measure["measure_id"]
+        for measure in registry.measures
+        if measure["kind"] == RATIO
+    }
+    told_by = {
+        measure["measure_id"]: ratios.get((measure["source_model"], measure["boundary"]["numerator"]))
+        for measure in registry.measures
+        if "boundary" in measure
+    }
+    key = ["academic_year", *CELL]
+    told = rows[rows["measure_id"].isin(set(told_by.values()))]
+    sessions = told.groupby(["measure_id", *key])["numerator"].first().rename("sessions").reset_index()
+    asking = rows[key].assign(measure_id=rows["measure_id"].map(told_by))
+    found = asking.merge(sessions, on=["measure_id", *key], how="left")["sessions"]
+    return np.asarray(found.fillna(np.inf), dtype=np.float64)
 
 
 def minimum_pupils(registry: Registry, tier: str) -> dict[str, int]:

@@ -33,9 +33,10 @@ from quality.disclosure.lines import Bools, Floats
 from quality.disclosure.problems import (
     Counted,
     Stage,
+    amount_problem,
+    amount_stage,
     count_problem,
     count_stages,
-    sessions_bounding,
     share_problem,
     share_stages,
     year_of,
@@ -153,9 +154,9 @@ def _decide_tier(
     small = rows["kind"].eq(PROPORTION).to_numpy() & (
         between(numerator, 1, smallest - 1) | between(complement, 1, smallest - 1)
     )
-    # Where fewer sessions were missed than pupils may be told of, the sessions tell the pupils: they go with them.
-    told = small & (numerator >= 1) & (sessions_bounding(rows, registry) < smallest - 1)
-    state = State(before.rule.copy(), before.block.copy(), before.method.copy(), before.count_hidden | few | told)
+    # Where fewer sessions were missed than pupils may be told of, the sessions tell the pupils: they are hidden too.
+    told = small & (numerator >= 1) & (rows["bounding"].to_numpy() < smallest - 1)
+    state = State(before.rule.copy(), before.block.copy(), before.method.copy(), before.count_hidden | few)
     state.rule[small & (state.rule != FEW_PUPILS)] = SMALL_NUMERATOR
     state.rule[few] = FEW_PUPILS
     years: dict[str, list[Stage]] = {}
@@ -170,7 +171,13 @@ def _decide_tier(
         chosen = choose_once(problem, limits, greedy, solved)
         state.count_hidden[counts.rows] |= counts.to_rows(chosen.hidden)
         _note(state, rows, counts, chosen, tier, blocks)
-        counted = Counted(counts, amounts, counts.to_cells(chosen.hidden))
+        sessions, bounding = amount_stage(counts, rows), counts.of_rows(told[counts.rows])
+        counted = Counted(counts, amounts, counts.to_cells(chosen.hidden), counts.to_cells(bounding))
+        forced = bounding | sessions.of_rows(state.rule[sessions.rows] != "")
+        # Sessions that are hidden with their counts are protected with them.
+        if (forced & ~chosen.hidden).any():
+            problem = amount_problem(sessions, rows, registry, tier, forced, chosen.hidden, bounding)
+            _note(state, rows, sessions, choose_once(problem, limits, greedy, solved), tier, blocks)
         for stage in shares:
             problem = share_problem(stage, rows, registry, tier, state.rule[stage.rows] != "", counted)
             _note(state, rows, stage, choose_once(problem, limits, greedy, solved), tier, blocks)

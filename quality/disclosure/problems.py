@@ -31,9 +31,6 @@ from quality.disclosure.lines import (
 )
 from quality.disclosure.secondary import Problem, View
 
-# A school day has two sessions: the Education (School Day and School Year) (England) Regulations 1999.
-SESSIONS_PER_WEEK = 10
-WEEKS_PER_YEAR = 53
 _ROOM = 4.0  # times the minimum: no amount need be able to move further than this for its range to be wide enough
 _MOST_MOVED = 100.0  # sessions: no more need be possible than the widest range that is asked for
 _TIE_BREAK = 1e-3
@@ -85,11 +82,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Counted:
-    """Counts of pupils of a year as they were decided: their stage, their amounts, and whether each cell is hidden."""
+    """Counts of pupils of a year as they were decided: their stage, their amounts, and whether each cell is hidden.
+
+    freed: per cell, whether its sessions are hidden because they bound a share.
+    """
 
     stage: Stage
     amounts: System
     hidden: Bools
+    freed: Bools
 
 
 def year_of(stage: Stage, rows: pd.DataFrame) -> str:
@@ -125,7 +126,7 @@ def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
         if decision.max(initial=-1) >= int(disclosure["programme"]["choices"]):
             decision = _of_a_school(cells, decision, orders)
         name = f"{year} counts of pupils"
-        at_most = _most_sessions(cells, nests)
+        at_most = _most_sessions(cells, nests, registry)
         stages.append(
             _stage(name, positions, cell_of_row, cells, n, decision, lines, orders, sessions, at_most, registry)
         )
@@ -188,10 +189,33 @@ def count_problem(stage: Stage, rows: pd.DataFrame, registry: Registry, tier: st
             counts, name=f"{stage.name} by sessions", sums=stage.over_time, orders=none, slack=np.zeros(0)
         )
         views.append(View(bounded(by_sessions), stage.decision))
-    views += _amounts_of_ratios(stage, rows, threshold)
-    if (stage.lines.kind == PERIODS).any():
         views.append(_with_their_sessions(stage, rows, counts, threshold))
+    views += _amounts_of_ratios(stage, rows, threshold)
     return _problem(stage, stage.of_rows(forced), views)
+
+
+def amount_stage(counts: Stage, rows: pd.DataFrame) -> Stage:
+    """The sessions of the cells whose pupils a stage counts: rows of ratios, hidden where their numbers need not be."""
+    own = rows["kind"].eq(RATIO).to_numpy()[counts.rows]
+    return replace(
+        counts,
+        name=f"{year_of(counts, rows)} sessions",
+        rows=counts.rows[own],
+        cell_of_row=counts.cell_of_row[own],
+    )
+
+
+def amount_problem(
+    stage: Stage, rows: pd.DataFrame, registry: Registry, tier: str, forced: Bools, numbers: Bools, bounding: Bools
+) -> Problem:
+    """The sessions to protect. Per decision: forced, hidden already; numbers, whether its pupils are hidden with them;
+    bounding, whether they bound a hidden share, so that as many must be possible as pupils the share may be thought to
+    have. Where the number of pupils is shown, sessions by themselves tell of no one pupil: not to be exact is enough.
+    """
+    most = float(registry.data["disclosure"]["minimum_numerator"]) - 1.0
+    threshold = np.where(stage.to_cells(numbers), _of_cells(stage, rows, minimum_pupils(registry, tier)), 0.0)
+    possible = np.where(stage.to_cells(bounding), most, 0.0)
+    return _problem(stage, forced | numbers, _amounts_of_ratios(stage, rows, threshold, possible))
 
 
 def share_problem(
@@ -211,7 +235,9 @@ def share_problem(
     small, nearly_all = (ones >= 1) & (ones < least), (others >= 1) & (others < least)
     # Nobody passes a boundary without a session of what it bounds: 100 % attendance says that nobody was absent often.
     bounding = np.full(len(stage.cells), np.inf)
-    bounding[stage.cell_of_row] = sessions_bounding(rows, registry)[stage.rows]
+    bounding[stage.cell_of_row] = mine["bounding"].to_numpy(np.float64)
+    freed = (number >= 0) & counted.freed[np.maximum(number, 0)]
+    bounding = np.where(freed, np.maximum(bounding, least - 1.0), bounding)
     up, down = np.maximum(np.minimum(most, bounding) - ones, 0.0), ones
     system = System(
         name=stage.name,
@@ -307,26 +333,6 @@ def _filled(relations: csr_matrix) -> csr_matrix:
     return relations[np.diff(relations.indptr) > 0]
 
 
-def sessions_bounding(rows: pd.DataFrame, registry: Registry) -> Floats:
-    """Per counted row: the sessions that its measure's boundary is about, of all its pupils; infinite where none."""
-    ratios = {
-        (measure["source_model"], measure["numerator"]): measure["measure_id"]
-        for measure in registry.measures
-        if measure["kind"] == RATIO
-    }
-    told_by = {
-        measure["measure_id"]: ratios.get((measure["source_model"], measure["boundary"]["numerator"]))
-        for measure in registry.measures
-        if "boundary" in measure
-    }
-    key = ["academic_year", *CELL]
-    told = rows[rows["measure_id"].isin(set(told_by.values()))]
-    sessions = told.groupby(["measure_id", *key])["numerator"].first().rename("sessions").reset_index()
-    asking = rows[key].assign(measure_id=rows["measure_id"].map(told_by))
-    found = asking.merge(sessions, on=["measure_id", *key], how="left")["sessions"]
-    return np.asarray(found.fillna(np.inf), dtype=np.float64)
-
-
 def _by_year(rows: pd.DataFrame, chosen: Bools) -> list[tuple[str, Integers]]:
     years = rows["academic_year"].to_numpy()
     return [(str(year), np.flatnonzero(chosen & (years == year))) for year in sorted(set(years[chosen]))]
@@ -356,14 +362,15 @@ def _sessions(rows: pd.DataFrame, cells: pd.DataFrame, cell_of_row: Integers, n:
     return np.array([per_pupil.get(key, 1.0) for key in zip(cells["family"], cells["period"], strict=True)])
 
 
-def _most_sessions(cells: pd.DataFrame, nests: pd.DataFrame) -> Floats:
-    """The sessions that one pupil can have in each cell's family and period: ten in each of its weeks."""
+def _most_sessions(cells: pd.DataFrame, nests: pd.DataFrame, registry: Registry) -> Floats:
+    """The sessions that one pupil can have in each cell's family and period: those of each of its weeks."""
+    year = registry.data["school_year"]
     of_weeks = nests[nests["part"].str.startswith("W")].groupby(["family", "whole"]).size().to_dict()
     weeks = [
-        1 if str(period).startswith("W") else of_weeks.get((family, period), WEEKS_PER_YEAR)
+        1 if str(period).startswith("W") else of_weeks.get((family, period), year["weeks"])
         for family, period in zip(cells["family"], cells["period"], strict=True)
     ]
-    return SESSIONS_PER_WEEK * np.array(weeks, dtype=np.float64)
+    return float(year["sessions_per_week"]) * np.array(weeks, dtype=np.float64)
 
 
 def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[int, float]]]:
@@ -524,9 +531,11 @@ def _of_cells(stage: Stage, rows: pd.DataFrame, of_measure: dict[str, int]) -> F
     return stage.cells["family"].map(greatest).to_numpy(np.float64)
 
 
-def _amounts_of_ratios(stage: Stage, rows: pd.DataFrame, threshold: Floats) -> list[View]:
+def _amounts_of_ratios(
+    stage: Stage, rows: pd.DataFrame, threshold: Floats, possible: Floats | float = 0.0
+) -> list[View]:
     """Numerators of ratios, in sessions: hidden with their counts, and not to be worked out, neither exactly nor within
-    as many per cent as the least number of pupils (`threshold`, per cell).
+    as many per cent as the least number of pupils (`threshold`, per cell). possible: how many must be at the least.
 
     That nobody had a session of a sort is no secret where nobody had one in a cell that contains it.
     """
@@ -547,7 +556,7 @@ def _amounts_of_ratios(stage: Stage, rows: pd.DataFrame, threshold: Floats) -> l
             down=np.minimum(amount, _MOST_MOVED),
             up=np.where(stage.n > 0, _MOST_MOVED, 0.0),
             need_down=np.zeros(len(amount)),
-            need_up=np.zeros(len(amount)),
+            need_up=np.where(counted, np.maximum(possible - amount, 0.0), 0.0),
             need_width=np.where(counted & ~said, np.clip(close, 1.0, np.maximum(threshold - 1.0, 1.0)), 0.0),
             sums=at_time,
             orders=csr_matrix((0, len(amount))),

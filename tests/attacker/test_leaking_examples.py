@@ -13,6 +13,7 @@ from quality.disclosure import Marts
 from tests.attacker.published import attacked, published, row_keys, suppressed
 
 YEAR = "2024/25"
+WEEKS = [f"W2024-{week}" for week in range(36, 40)]
 SCHOOLS = pd.DataFrame({"school_key": ["1"], "urn": ["1"], "trust": ["T1"], "la": ["301"]})
 
 
@@ -100,6 +101,86 @@ def test_that_few_pupils_missed_nothing_is_not_left_by_the_groups_that_missed_it
     hidden = suppressed(marts)
     assert hidden["measure_value"] == hide(marts, ["0", "2"])["measure_value"]
     assert attacked(published(marts, hidden)) == []
+
+
+def test_sessions_are_not_left_within_a_few_per_cent_by_groups_that_had_one() -> None:
+    """Two schools and their trust: what few pupils missed moves only by the one session of the group that covers it."""
+    schools = pd.DataFrame({"school_key": ["1", "2"], "urn": ["1", "2"], "trust": "T1", "la": ["301", "302"]})
+    one, two = (
+        with_sessions(one_school([60, 12, 4]), [300, 1, 100]).measure_value.assign(unit_code=code)
+        for code in schools["urn"]
+    )
+    added = {name: 2 * one[name] for name in ("n", "numerator", "denominator")}
+    values = pd.concat([one, two, one.assign(level="trust", unit_code="T1", **added)], ignore_index=True)
+    marts = replace(one_school([60, 12, 4]), measure_value=values, schools=schools)
+    covered = values["level"].eq("school") & values["group_value"].isin(["1", "2"])
+    hidden = {"measure_value": set(row_keys(values, "measure_value")[covered])}
+    found = {(b.quantity, b.low, b.high) for b in attacked(published(marts, hidden), "leaders")}
+    assert ("sessions unauthorised", 99, 101) in found
+    assert attacked(published(marts, suppressed(marts, "leaders")), "leaders") == []
+
+
+def attendance(pupils: int, possible: int, missed: int, often: int, **place: str) -> pd.DataFrame:
+    """A period of one school's pupils: their sessions, and how many of them were absent often; nobody severely."""
+    everybody = one_school([pupils]).measure_value.query("group_dimension == 'all'")
+    shares = {
+        "overall_absence_rate": (missed, possible),
+        "attendance_rate": (possible - missed, possible),
+        "persistent_absence_rate": (often, pupils),
+        "severe_absence_rate": (0, pupils),
+    }
+    return pd.concat(
+        everybody.assign(measure_id=measure, numerator=float(top), denominator=float(bottom), **place)
+        for measure, (top, bottom) in shares.items()
+    )
+
+
+def of_persistent_absence(marts: Marts, **place: str) -> set[str]:
+    values = marts.measure_value
+    wanted = {"measure_id": "persistent_absence_rate", **place}
+    own = np.logical_and.reduce([values[column].eq(value) for column, value in wanted.items()])
+    return set(row_keys(values, "measure_value")[own])
+
+
+@pytest.mark.parametrize("second", [(30, 6, 4), (12, 0, 0)], ids=["some missed a session", "nobody did"])
+def test_what_one_missed_session_tells_of_a_share_is_hidden_and_neither_the_number_nor_the_year_is(
+    second: tuple[int, int, int],
+) -> None:
+    """A week of thirty pupils with one session missed says that no more than one was absent for a tenth of it.
+
+    The week that covers it is a cheap one: where nobody missed anything, it lets the first be thought less, not more.
+    """
+    weeks = dict(zip(WEEKS, [(30, 1, 1), second, (30, 7, 5), (30, 9, 6)], strict=True))
+    of_weeks = [attendance(n, 10 * n, missed, often, period=week) for week, (n, missed, often) in weeks.items()]
+    possible, missed = (sum(part) for part in zip(*((10 * n, m) for n, m, _ in weeks.values()), strict=True))
+    values = pd.concat([*of_weeks, attendance(30, possible, missed, 4, period="YTD")], ignore_index=True)
+    periods = pd.DataFrame({"academic_year": YEAR, "whole": "YTD", "part": list(weeks)})
+    marts = replace(one_school([30]), measure_value=values, periods=periods)
+    bare = of_persistent_absence(marts, period=WEEKS[0])
+    assert "primary" in {b.kind for b in attacked(published(marts, {"measure_value": bare}))}
+    hidden = suppressed(marts)["measure_value"]
+    assert bare < hidden
+    assert attacked(published(marts, {"measure_value": hidden})) == []
+    assert not [key for key in hidden if "|YTD|" in key or "|severe_absence_rate|" in key]
+
+
+def test_a_share_whose_sessions_are_hidden_is_not_left_none_or_one_by_a_school_that_had_none() -> None:
+    """Its sessions no longer say that it is one at the most: the trust's other schools must not say so either, and what
+    covers it is the school that can, not the cheaper one that cannot."""
+    schools = pd.DataFrame({"school_key": ["1", "2", "3"], "urn": ["1", "2", "3"], "trust": "T1", "la": "301"})
+    sizes = [(30, 1, 1), (12, 8, 0), (30, 9, 5)]
+    of_schools = [
+        attendance(n, 9 * n, missed, often, period=WEEKS[0], unit_code=urn)
+        for urn, (n, missed, often) in zip(schools["urn"], sizes, strict=True)
+    ]
+    n, missed, often = (sum(part) for part in zip(*sizes, strict=True))
+    whole = attendance(n, 9 * n, missed, often, period=WEEKS[0], level="trust", unit_code="T1")
+    marts = replace(one_school([30]), measure_value=pd.concat([*of_schools, whole], ignore_index=True), schools=schools)
+    hidden = suppressed(marts)["measure_value"]
+    assert hidden & of_persistent_absence(marts) == {
+        key for urn in ("1", "3") for key in of_persistent_absence(marts, unit_code=urn)
+    }
+    assert attacked(published(marts, {"measure_value": hidden})) == []
 
 
 def test_a_column_of_noughts_is_no_evidence_of_a_sum() -> None:
