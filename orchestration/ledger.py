@@ -78,10 +78,10 @@ def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
 
 def _open_basis(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Fills a catalogue of its own, in which `marts` is what the public tier tells of."""
-    for schema in ("marts", "staging", "disclosure"):
+    for schema in ("marts", "staging", "aggregates", "disclosure"):
         connection.execute(f"CREATE SCHEMA {_BASIS}.{schema}")
     told = _tables(connection, catalog, "public_basis")
-    for schema in ("marts", "staging"):
+    for schema in ("marts", "staging", "aggregates"):
         for name in _tables(connection, catalog, schema):
             source = "public_basis" if schema == "marts" and name in told else schema
             connection.execute(f'CREATE VIEW {_BASIS}.{schema}."{name}" AS FROM "{catalog}".{source}."{name}"')

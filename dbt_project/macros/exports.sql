@@ -2,7 +2,8 @@
   Tables of a tier: the mart with every figure of a hidden row set to NULL and its status to c.
 
   `disclosure.pattern` names hidden rows by tier, table_name and row_key: the key columns, cast to text, joined by `|`, a NULL as nothing.
-  Whoever writes the pattern builds row_key with this macro's rule, over the key columns of `exported_tables`.
+  Whoever writes the pattern builds row_key with this macro's rule, over the key columns of `exported_tables`. Where table_name is a
+  table, a dot and a column, that column of the row is hidden and the rest of it is not.
 -#}
 {% macro row_key(columns, alias='') -%}
     {%- set prefix = alias ~ '.' if alias else '' -%}
@@ -15,12 +16,14 @@
         'measure_value': {
             'key': ['academic_year', 'period', 'level', 'unit_code', 'measure_id', 'definition_version', 'group_definition',
                     'group_dimension', 'group_value'],
-            'figures': ['n', 'numerator', 'denominator', 'value', 'ci_low', 'ci_high', 'interval_method', 'coverage']},
+            'figures': ['n', 'numerator', 'denominator', 'value', 'ci_low', 'ci_high', 'interval_method', 'coverage'],
+            'hidden_alone': ['coverage']},
         'gap': {
             'key': ['academic_year', 'period', 'level', 'unit_code', 'measure_id', 'definition_version', 'group_definition',
                     'group_dimension', 'group_value', 'comparator'],
             'figures': ['n_group', 'n_comparator', 'value_group', 'value_comparator', 'gap', 'ci_low', 'ci_high', 'interval_method',
-                        'effect_size', 'within_school', 'between_school', 'undecomposed', 'placebo_share', 'coverage']},
+                        'effect_size', 'within_school', 'between_school', 'undecomposed', 'placebo_share', 'coverage'],
+            'hidden_alone': ['coverage']},
         'progress_school': {
             'key': ['academic_year', 'measure_id', 'school_key'],
             'figures': ['n', 'coverage', 'raw_mean', 'shrunken', 'reliability', 'raw_ci_low', 'raw_ci_high', 'shrunken_se',
@@ -51,6 +54,8 @@
     {%- for column in columns %}
         {% if spec['figures'] and column == 'status' and not spec.get('status_is_its_own', false) -%}
             case when hidden.row_key is null then mart.status else 'c' end as status
+        {%- elif column in spec.get('hidden_alone', []) -%}
+            case when hidden.row_key is null and hidden_{{ column }}.row_key is null then mart.{{ column }} end as {{ column }}
         {%- elif column in spec['figures'] -%}
             case when hidden.row_key is null then mart.{{ column }} end as {{ column }}
         {%- else -%}
@@ -58,14 +63,15 @@
         {%- endif %}{{ "," if not loop.last }}
     {%- endfor %}
     from {{ ref('basis_' ~ table_name if tier == 'public' and table_name in held_tables() else table_name) }} as mart
-    {%- if spec['figures'] %}
+    {%- for column in ([''] if spec['figures'] else []) + spec.get('hidden_alone', []) %}
+    {%- set alias = 'hidden_' ~ column if column else 'hidden' %}
     left join (
         select distinct row_key
         from {{ source('disclosure', 'pattern') }}
-        where tier = '{{ tier }}' and table_name = '{{ table_name }}'
-    ) as hidden
-        on {{ row_key(spec['key'], 'mart') }} = hidden.row_key
-    {%- endif %}
+        where tier = '{{ tier }}' and table_name = '{{ table_name ~ ('.' ~ column if column else '') }}'
+    ) as {{ alias }}
+        on {{ row_key(spec['key'], 'mart') }} = {{ alias }}.row_key
+    {%- endfor %}
 {%- endmacro %}
 
 {#- How many rows of each table a tier does not show. -#}

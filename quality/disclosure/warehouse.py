@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from ingest.registry import Registry
-from quality.disclosure.cells import read_marts
+from quality.disclosure.cells import GAP_KEY, MEASURE_VALUE_KEY, read_marts
 from quality.disclosure.loss import write_loss
 from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTERN_COLUMNS, decide
 from quality.disclosure.solved import Remembered, read_solved, write_solved
@@ -78,12 +78,13 @@ def _replace(
 
 
 def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Registry, tier: str, minimum: int) -> None:
-    """Adds what says how many rows a school sent, where that would give its hidden number of pupils.
+    """Adds what says how many rows a school sent or was to send, where that would give its hidden number of pupils.
 
     A school's results expected and received, and the rows of its lists, are counts of its pupils; its expected
-    sessions are the denominator of its attendance. A file of suspensions or actions has a row for each of a few pupils.
+    sessions are the denominator of its attendance, and of a school that sent none the size of its roll. A file of
+    suspensions or actions has a row for each of a few pupils.
     """
-    of_counts = [
+    measures = [
         [measure["measure_id"], measure["source_model"]]
         for measure in registry.measures
         if measure["kind"] != "proportion"
@@ -100,7 +101,39 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
         join marts.dim_school as s on v.unit_code in (s.urn, s.school_key)
         where v.level = 'school' and v.group_dimension = 'all'
         """,
-        {"tier": tier, "of_counts": of_counts},
+        {"tier": tier, "of_counts": measures},
+    )
+    # No pupil was to send more: by so many sessions each, what was expected of a school is its pupils at the least.
+    connection.execute(
+        """
+        create or replace temp table most_expected as
+        select academic_year, period, max(expected) as sessions from aggregates.attendance_enrolment_period group by all
+        """
+    )
+    connection.execute(
+        """
+        create or replace temp table small_school as
+        select academic_year, period, 'session_marks' as feed, school_key
+        from aggregates.attendance_enrolment_period
+        join most_expected using (academic_year, period)
+        where expected > 0
+        group by all
+        having count(*) < $minimum or sum(expected) < $minimum * most_expected.sessions
+        union all
+        -- A pupil has a result of every measure of the year.
+        select c.academic_year, c.period, c.feed, c.school_key
+        from marts.coverage as c
+        left join (
+            select academic_year, count(distinct measure_id) as measures
+            from marts.measure_value
+            where measure_id in (select unnest($attainment::varchar[]))
+            group by academic_year
+        ) as year using (academic_year)
+        where c.feed = 'assessment_results' and (
+            c.expected between 1 and $minimum * greatest(coalesce(year.measures, 1), 1) - 1
+            or c.received between 1 and $minimum * greatest(coalesce(year.measures, 1), 1) - 1)
+        """,
+        {"minimum": minimum, "attainment": _of_source(registry, "attainment")},
     )
     connection.execute(
         """
@@ -108,8 +141,10 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
         select $tier, 'coverage', concat_ws('|', c.academic_year, c.period, c.feed, c.school_key), 'c',
             case when few then 'primary' else 'derived' end, case when few then $few_rule else $derived_rule end
         from (
-            select *, coalesce(feed = 'assessment_results'
-                and (expected between 1 and $last_few or received between 1 and $last_few), false) as few
+            select *, coalesce(expected, received, 0) > 0 and exists (
+                from small_school as small
+                where small.academic_year = coverage.academic_year and small.period = coverage.period
+                    and small.feed = coverage.feed and small.school_key = coverage.school_key) as few
             from marts.coverage
         ) as c
         where few or exists (
@@ -118,8 +153,9 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
                     or (c.feed = 'assessment_results' and not h.is_attendance)))
         order by all
         """,
-        {"tier": tier, "last_few": minimum - 1, "few_rule": FEW_PUPILS, "derived_rule": DERIVED},
+        {"tier": tier, "few_rule": FEW_PUPILS, "derived_rule": DERIVED},
     )
+    _hide_coverage_of_units(connection, registry, tier, minimum)
     for table, key, school in (
         ("delivery", "delivery_id", "laestab"),
         ("data_quality_issue", "issue_id", "school_key"),
@@ -134,4 +170,58 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
             """,
             {"tier": tier, "rule": DERIVED, "of_few_pupils": registry.data["disclosure"]["feeds_of_few_pupils"]},
         )
-    connection.execute("drop table hidden_school")
+    connection.execute("drop table hidden_school; drop table small_school; drop table most_expected")
+
+
+def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Registry, tier: str, minimum: int) -> None:
+    """Adds the coverage, alone, of figures of a trust or authority to which few pupils of a school sent nothing.
+
+    What came of the others is shown, so the share of all that was expected tells what was expected of these: how many
+    they are. Reads `most_expected`. A table_name with a column after it hides this column of the row alone.
+    """
+    connection.execute(
+        """
+        create or replace temp table lacking as
+        with unit as (
+            select school_key, 'trust' as level, trust_code as unit_code from marts.dim_school
+            union all
+            select school_key, 'la' as level, la_code as unit_code from marts.dim_school
+        )
+        select distinct s.academic_year, s.period, unit.level, unit.unit_code, s.measure_id, s.group_definition,
+            s.group_dimension, s.group_value
+        from aggregates.measure_sum as s
+        join unit using (school_key)
+        left join most_expected as most using (academic_year, period)
+        where s.received = 0 and s.expected between 1 and $minimum * case
+            when s.measure_id in (select unnest($attendance::varchar[])) then coalesce(most.sessions, $of_week)
+            else 1 end - 1
+        """,
+        {
+            "minimum": minimum,
+            "attendance": _of_source(registry, "attendance"),
+            "of_week": int(registry.data["school_year"]["sessions_per_week"]),
+        },
+    )
+    for table, key, sides in (
+        ("measure_value", MEASURE_VALUE_KEY, ["group_value"]),
+        ("gap", GAP_KEY, ["group_value", "comparator"]),
+    ):
+        named = ", ".join(f"v.{side}" for side in sides)
+        connection.execute(
+            f"""
+            insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
+            select distinct $tier, '{table}.coverage', concat_ws('|', {", ".join(f"v.{column}" for column in key)}),
+                'c', 'derived', $rule
+            from marts.{table} as v
+            join lacking using (
+                academic_year, period, level, unit_code, measure_id, group_definition, group_dimension)
+            where lacking.group_value in ({named})
+            order by all
+            """,
+            {"tier": tier, "rule": DERIVED},
+        )
+    connection.execute("drop table lacking")
+
+
+def _of_source(registry: Registry, source_model: str) -> list[str]:
+    return [measure["measure_id"] for measure in registry.measures if measure["source_model"] == source_model]

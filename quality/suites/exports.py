@@ -232,6 +232,29 @@ def _hidden_rules(number: int, tier: str, table: FigureTable, registry: Registry
     ]
 
 
+def _hidden_alone_rules(tier: str) -> list[Rule]:
+    """Coverage that would tell what one school was expected to send is hidden, and the rest of its row is not."""
+    rules = []
+    for rule_id, table in zip(("QX-071", "QX-072"), FIGURE_TABLES[:2], strict=True):
+        hidden = (
+            f"select row_key from disclosure.pattern where tier = '{tier}' and table_name = '{table.name}.coverage'"
+        )
+        rules.append(
+            Rule(
+                rule_id,
+                f"exports_{tier}.{table.name}",
+                "Coverage is shown beside a figure, unless disclosure control hides it: then it is not.",
+                RowsWhere(
+                    f"(coverage is not null and {row_key_sql(table.key)} in ({hidden})) or "
+                    f"(coverage is null and status = 'ok' and {row_key_sql(table.key)} not in ({hidden}))"
+                ),
+                table.key,
+                table.school,
+            )
+        )
+    return rules
+
+
 def _small_numerator(table: str, registry: Registry) -> Rule:
     """A share of one or two pupils, or of all but one or two, names them to those who know the group."""
     least = int(registry.data["disclosure"]["minimum_numerator"])
@@ -296,6 +319,7 @@ def _tier_rules(tier: str, registry: Registry) -> list[Rule]:
         _small_numerator(f"exports_{tier}.measure_value", registry),
         *_loss_rules(tier, registry),
         *told_coverage_rules(tier),
+        *_hidden_alone_rules(tier),
     ]
     for position, table in enumerate(FIGURE_TABLES):
         rules += _hidden_rules(10 + 10 * position, tier, table, registry)

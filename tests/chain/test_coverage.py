@@ -6,6 +6,7 @@ year before, all ten sent theirs. Every tenth pupil is ill on the first day of e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def urn(laestab: str) -> str:
     return f"99{laestab[3:]}"
 
 
-def write_trust(landing: Path) -> None:
+def write_trust(landing: Path, pupils: Mapping[str, int] = PUPILS) -> None:
     schools = [
         f"{urn(laestab)},850,Hampshire,{laestab[3:]},School {laestab},Open,01/09/2010,Primary,Mixed,9001,Ten Schools"
         for laestab in SCHOOLS
@@ -48,10 +49,10 @@ def write_trust(landing: Path) -> None:
     write(landing / "schools" / "establishments_20240901T060000.csv", [header, *schools])
     for laestab in SCHOOLS:
         for first, days in DAYS.items():
-            _write_year(landing, laestab, first, days)
+            _write_year(landing, laestab, first, days, pupils[laestab])
 
 
-def _write_year(landing: Path, laestab: str, first: date, days: list[date]) -> None:
+def _write_year(landing: Path, laestab: str, first: date, days: list[date], n_pupils: int) -> None:
     stamp = f"{first:%Y%m%d}T060000"
     closed = {CLOSED} if laestab == SHUT else set()
     sessions = [
@@ -67,7 +68,7 @@ def _write_year(landing: Path, laestab: str, first: date, days: list[date]) -> N
     pupils = [
         f"{laestab},{upn(laestab, n)},Family{n},Given{n},2015-0{n % 9 + 1}-11,{'FM'[n % 2]},5,2024-09-02,C,"
         f"{'NY'[n % 3 == 0]},{'NY'[n % 3 == 0]},N,{first}"
-        for n in range(PUPILS[laestab])
+        for n in range(n_pupils)
     ]
     write(landing / "pupils" / laestab / f"pupils_{first}_{stamp}.csv", [header, *pupils])
     if laestab == SILENT and first == NOW:
@@ -75,7 +76,7 @@ def _write_year(landing: Path, laestab: str, first: date, days: list[date]) -> N
     without = closed | ({LOST} if laestab == GAPPY else set())
     marks = [
         f"{upn(laestab, n)},{day},{session},{'I' if day == first and n % 10 == 0 else mark}"
-        for n in range(PUPILS[laestab])
+        for n in range(n_pupils)
         for day in days
         if day not in without
         for session, mark in (("AM", "/"), ("PM", "\\"))
@@ -167,3 +168,34 @@ def test_the_school_that_sent_nothing_has_no_figure(home: Home) -> None:
     row = figure(home, SILENT)
     assert (row["value"], row["status"]) == (None, "x")
     assert figure(home, SILENT, "2024/25")["value"] == pytest.approx(100 * (1 - 28 / (8 * 135)), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The same trust, but the school that sends nothing has four pupils."""
+    built = Home(tmp_path_factory.mktemp("small") / "home")
+    write_trust(built.landing, PUPILS | {SILENT: 4})
+    built.run("run", "--as-of", "2025-09-14")
+    return built
+
+
+@pytest.mark.parametrize("tier", ["public", "leaders"])
+def test_what_a_small_silent_school_was_to_send_is_told_by_no_row_of_its_own_or_of_its_trust(
+    small_home: Home, tier: str
+) -> None:
+    of_school = small_home.sql(
+        "select school_key, expected, status from exports.coverage where feed = 'session_marks' "
+        "and academic_year = '2025/26' and period = 'YTD'",
+        role=tier,
+    )
+    hidden = [row for row in of_school if row["expected"] is None]
+    assert [(row["school_key"][-6:], row["status"]) for row in hidden] == [(urn(SILENT), "c")]
+    assert len(of_school) == len(SCHOOLS)
+    of_units = small_home.sql(
+        "select level, value, coverage, status from exports.measure_value where measure_id = 'attendance_rate' "
+        "and academic_year = '2025/26' and group_dimension = 'all' and level <> 'school'",
+        role=tier,
+    )
+    assert {row["level"] for row in of_units} == {"trust", "la"}
+    assert {(row["coverage"], row["status"]) for row in of_units} == {(None, "ok")}
+    assert all(row["value"] is not None for row in of_units)

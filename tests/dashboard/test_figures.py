@@ -58,6 +58,13 @@ def test_the_first_title_that_is_short_enough_is_taken() -> None:
         title_of("a " * 11)
 
 
+def test_coverage_that_is_lacking_beside_a_figure_is_hidden_and_not_unknown() -> None:
+    assert wording.status_of("coverage", None, "ok") == "c"
+    assert wording.status_of("coverage", None, "u") == "u"
+    assert wording.status_of("coverage", 91.0, "ok") is None
+    assert wording.status_of("value", None, "ok") == "x"
+
+
 @pytest.mark.parametrize(("status", "words"), wording.STATUS_WORDS.items())
 def test_a_status_stands_in_words_where_the_figure_would_be(status: str, words: str) -> None:
     frame = pd.DataFrame({"school_name": ["A"], "value": [12.0], "ci_low": [1.0], "ci_high": [2.0], "status": [status]})

@@ -202,3 +202,12 @@ def test_hidden_rows_lose_every_figure_in_their_tier_alone(built: Built) -> None
     )
     assert built.first.rows(row.format("public")) == [(None, None, None, "c")]
     assert built.first.rows(row.format("leaders"))[0][3] == "ok"
+
+
+def test_coverage_that_is_hidden_alone_takes_nothing_else_of_its_row_along(built: Built) -> None:
+    row = (
+        "select n > 0, value is not null, coverage is null, status from exports_{}.measure_value where level = 'trust' "
+        "and period = 'YTD' and measure_id = 'attendance_rate' and group_dimension = 'all'"
+    )
+    assert built.first.rows(row.format("public")) == [(True, True, True, "ok")]
+    assert built.first.rows(row.format("leaders")) == [(True, True, False, "ok")]

@@ -310,6 +310,12 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
             academic_year varchar, measure_id varchar, method varchar, n_pupils bigint);
         create table marts.coverage (academic_year varchar, period varchar, feed varchar, school_key varchar,
             expected bigint, received bigint);
+        create schema aggregates;
+        create table aggregates.attendance_enrolment_period (academic_year varchar, period varchar, school_key varchar,
+            enrolment_id varchar, expected integer);
+        create table aggregates.measure_sum (academic_year varchar, period varchar, school_key varchar,
+            measure_id varchar, group_definition varchar, group_dimension varchar, group_value varchar,
+            expected bigint, received bigint);
         create table marts.delivery (delivery_id varchar, feed varchar, laestab varchar, rows_read bigint);
         create table marts.data_quality_issue (issue_id varchar, feed varchar, school_key varchar, n_rows bigint)"""
     )
@@ -469,6 +475,47 @@ def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> No
         ("delivery", "d1"),
         ("delivery", "d4"),
     ]
+
+
+@pytest.mark.parametrize(("pupils", "hidden_from"), [(5, {"public", "leaders"}), (9, {"public"}), (10, set())])
+def test_what_was_expected_of_a_small_school_that_sent_nothing_is_hidden_and_the_coverage_of_its_units(
+    pupils: int, hidden_from: set[str]
+) -> None:
+    schools = pd.DataFrame({"school_key": list("123"), "urn": list("123"), "trust": ["T1"] * 3, "la": ["301"] * 3})
+    measure = {"measure_id": "attendance_rate", "numerator": 9.0, "denominator": 10.0}
+    values = [{"unit_code": u, "n": 40} | measure for u in "12"] + [
+        {"level": level, "unit_code": code, "n": 80, "numerator": 18.0, "denominator": 20.0}
+        | {"measure_id": "attendance_rate"}
+        for level, code in (("trust", "T1"), ("la", "301"))
+    ]
+    connection = warehouse(marts_of(values, schools))
+    stays = [(school, number) for school, n in (("1", 40), ("2", 40), ("3", pupils)) for number in range(n)]
+    connection.executemany(
+        f"insert into aggregates.attendance_enrolment_period values ('{YEAR}', 'YTD', ?, ?, 120)",
+        [(school, f"{school}-{number}") for school, number in stays],
+    )
+    for school, n, received in (("1", 40, 4800), ("2", 40, 4700), ("3", pupils, 0)):
+        connection.execute(
+            f"insert into marts.coverage values ('{YEAR}', 'YTD', 'session_marks', ?, ?, ?)",
+            [school, 120 * n, received],
+        )
+        connection.execute(
+            f"insert into aggregates.measure_sum values ('{YEAR}', 'YTD', ?, 'attendance_rate', 'all', 'all', 'all', "
+            "?, ?)",
+            [school, 120 * n, received],
+        )
+    write_pattern(connection, REGISTRY)
+    found = connection.execute("select tier, table_name, row_key from disclosure.pattern").fetchall()
+    expected = {
+        (tier, table, f"{YEAR}|YTD|{key}")
+        for tier in hidden_from
+        for table, key in (
+            ("coverage", "session_marks|3"),
+            ("measure_value.coverage", "trust|T1|attendance_rate|1|all|all|all"),
+            ("measure_value.coverage", "la|301|attendance_rate|1|all|all|all"),
+        )
+    }
+    assert set(found) == expected
 
 
 def test_an_empty_warehouse_gives_an_empty_typed_pattern() -> None:

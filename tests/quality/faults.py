@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quality.suites.exports import row_key_sql
+from quality.suites.marts import FIGURE_KEY, GAP_KEY
 from tests.quality.warehouse_fixture import PLANTED_UPN
 
 
@@ -461,6 +463,18 @@ def _exports(tier: str) -> list[Fault]:
         Fault(f"update {loss} set percent_hidden = 1.0 {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
         Fault(f"update {loss} set is_over_limit = true {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
         Fault(f"update {units} set schools = 9 {lacking}", {f"QX-070@{units}": 1}),
+        Fault(
+            f"insert into disclosure.pattern select tier, 'measure_value.coverage', {row_key_sql(FIGURE_KEY)}, 'c', "
+            f"'derived', 'DC-004' from {value}, (select '{tier}' as tier) {SCHOOL_ALL}",
+            {f"QX-071@{value}": 1},
+        ),
+        Fault(f"update {value} set coverage = null {SCHOOL_ALL}", {f"QX-071@{value}": 1}),
+        Fault(
+            f"insert into disclosure.pattern select tier, 'gap.coverage', {row_key_sql(GAP_KEY)}, 'c', "
+            f"'derived', 'DC-004' from {gap}, (select '{tier}' as tier) where level = 'trust'",
+            {f"QX-072@{gap}": 1},
+        ),
+        Fault(f"update {gap} set coverage = null where level = 'trust'", {f"QX-072@{gap}": 1}),
     ]
     texts = {
         "dim_school": "school_name",

@@ -1,0 +1,80 @@
+"""What was expected of a school that sent nothing tells its number of pupils, and so does the coverage of its trust."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.attacker.published import Tables, attacked
+
+YEAR, EACH = "2024/25", {"session_marks": 118, "assessment_results": 1}
+MEASURES = {"session_marks": "attendance_rate", "assessment_results": "mean_score_reading"}
+SENT = {"100001": 31, "100002": 40, "100003": 52}
+SILENT = "100004"
+
+
+def trust(feed: str, silent: int, expected: bool, coverage: bool) -> Tables:
+    """A trust of four schools, one of which was to send what `silent` pupils have and sent nothing.
+
+    expected, coverage: whether its own expected rows, and the coverage of trust and authority, are shown.
+    """
+    due = {**SENT, SILENT: silent}
+    schools = pd.DataFrame({"school_key": list(due), "urn": list(due), "laestab": list(due)})
+    rows = [("school", urn, n, 100.0) for urn, n in SENT.items()]
+    share = 100.0 * sum(SENT.values()) / sum(due.values()) if coverage else np.nan
+    rows += [(level, code, sum(SENT.values()), share) for level, code in (("trust", "T1"), ("la", "301"))]
+    values = pd.DataFrame(rows, columns=["level", "unit_code", "n", "coverage"]).assign(
+        academic_year=YEAR,
+        period="YTD",
+        measure_id=MEASURES[feed],
+        definition_version=1,
+        group_definition="all",
+        group_dimension="all",
+        group_value="all",
+        numerator=lambda frame: frame["n"] * EACH[feed] * 0.9,
+        denominator=lambda frame: frame["n"] * EACH[feed] * 1.0,
+        value=90.0,
+        ci_low=np.nan,
+        ci_high=np.nan,
+        status="ok",
+    )
+    amount = {urn: float(n * EACH[feed]) for urn, n in due.items()}
+    sent = pd.DataFrame(
+        {
+            "academic_year": YEAR,
+            "period": "YTD",
+            "feed": feed,
+            "school_key": list(due),
+            "expected": [amount[urn] if urn != SILENT or expected else np.nan for urn in due],
+            "received": [amount[urn] if urn != SILENT else 0.0 if expected else np.nan for urn in due],
+            "share": np.nan,
+            "status": ["ok" if urn != SILENT or expected else "c" for urn in due],
+        }
+    )
+    return {
+        "measure_value": values,
+        "coverage": sent,
+        "dim_school": schools.assign(trust_code="T1", la_code="301"),
+    }
+
+
+@pytest.mark.parametrize("feed", EACH)
+def test_what_a_small_school_was_to_send_tells_its_pupils(feed: str) -> None:
+    found = [breach for breach in attacked(trust(feed, 4, True, False)) if breach.table == "coverage"]
+    assert [(breach.row_key.split("|")[-1], breach.low) for breach in found] == [(SILENT, 4.0)]
+
+
+@pytest.mark.parametrize("feed", EACH)
+def test_the_coverage_of_its_trust_tells_them_too(feed: str) -> None:
+    found = attacked(trust(feed, 4, False, True))
+    assert {breach.row_key.split("|")[2] for breach in found} == {"trust", "la"}
+    assert {breach.low for breach in found} == {4.0}
+
+
+@pytest.mark.parametrize("feed", EACH)
+@pytest.mark.parametrize(("silent", "shown"), [(4, False), (12, True)])
+def test_nothing_is_told_where_both_are_hidden_nor_of_a_school_that_may_be_counted(
+    feed: str, silent: int, shown: bool
+) -> None:
+    assert attacked(trust(feed, silent, shown, shown)) == []
