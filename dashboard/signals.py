@@ -14,10 +14,13 @@ from dashboard import wording
 
 @dataclass(frozen=True)
 class FollowUp:
-    """Places in a queue, how many were followed by an action, and the median of school days to it (None: none was)."""
+    """Places in a queue, how many were followed by an action, by how many actions, and the median of school days to
+    it (None: none was).
+    """
 
     places: int
     followed: int
+    actions: int
     median_days: float | None
 
     @property
@@ -25,12 +28,13 @@ class FollowUp:
         """How many places were followed by an action, and how soon; from the second word of a sentence on."""
         of = f"of {self.places:,} place{'' if self.places == 1 else 's'} in the queue"
         if self.median_days is None:
-            return f"{of}, none has an action recorded from the signal on."
+            return f"{of}, none has an action recorded in time."
         left = self.places - self.followed
-        rest = f"; for the other {left:,} nothing is recorded yet" if left else ""
+        rest = f"; for the other {left:,} nothing is recorded in time, or yet" if left else ""
+        shared = f"; {self.actions:,} actions, for one may answer several" if self.actions < self.followed else ""
         return (
             f"{of}, {self.followed:,} {'was' if self.followed == 1 else 'were'} followed by an action, a median of "
-            f"{days(self.median_days)} after the signal (n = {self.followed:,}){rest}."
+            f"{days(self.median_days)} after the signal (n = {self.followed:,}{shared}){rest}."
         )
 
     @property
@@ -54,8 +58,10 @@ def places(signals: pd.DataFrame) -> pd.DataFrame:
 
 def follow_up(queue: pd.DataFrame) -> FollowUp:
     """What the places of a queue, as `places` gives them, were followed by."""
-    taken = queue["school_days_to_action"].dropna()
-    return FollowUp(len(queue), len(taken), float(taken.median()) if len(taken) else None)
+    taken = queue[queue["school_days_to_action"].notna()]
+    actions = len(taken[["pupil_key", "action_taken", "action_date"]].drop_duplicates())
+    median = float(taken["school_days_to_action"].median()) if len(taken) else None
+    return FollowUp(len(queue), len(taken), actions, median)
 
 
 def week_of(day: dt.date) -> dt.date:

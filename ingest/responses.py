@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _TOP = ("absence_reasons", "responses")
-_RESPONSES = ("reasons_never_counted", "pupils_in_queue_per_school_and_day", "rules", "backtest")
+_RESPONSES = (
+    "reasons_never_counted",
+    "pupils_in_queue_per_school_and_day",
+    "action_answers_within_school_days",
+    "rules",
+    "backtest",
+)
 _ALWAYS = frozenset({"rule_id", "name", "looks_at", "reasons", "source"})
 _NUMBERS = {
     "spells": frozenset({"count", "within_school_days"}),
@@ -36,6 +42,8 @@ def response_faults(data: Mapping[str, Any]) -> Iterator[str]:
     yield from _unknown("reasons_never_counted", never, reasons)
     if not _is_positive(responses["pupils_in_queue_per_school_and_day"]):
         yield "pupils_in_queue_per_school_and_day is no number from 1; give how many pupils a team can take up a day."
+    if not _is_positive(responses["action_answers_within_school_days"]):
+        yield "action_answers_within_school_days is no number from 1; say how soon an action must follow a signal."
     rules = responses["rules"]
     if not rules:
         yield "responses.rules is empty; write at least one rule."

@@ -101,7 +101,8 @@ def _rules(context: Context) -> None:
     paragraph(
         "Each looks at the register of one pupil's stay and year, and at nothing else. The signals themselves are for "
         "readers of pupils' rows alone. The queue of a school takes "
-        f"{responses['pupils_in_queue_per_school_and_day']} pupils a day, in the order of these rules. No rule counts "
+        f"{responses['pupils_in_queue_per_school_and_day']} pupils a day, in the order of these rules. An action "
+        f"answers a signal within {responses['action_answers_within_school_days']} school days. No rule counts "
         "these reasons, which stand for characteristics protected in law: "
         f"{named(responses['reasons_never_counted'])}."
     )

@@ -23,7 +23,7 @@ from dashboard.export import export_bytes
 from dashboard.views.attendance import dimension_words, points
 
 _SIGNALS, _SPELLS, _BACKTEST = "marts.attendance_signal", "marts.absence_spell", "marts.attendance_signal_backtest"
-_FOLLOWED, _NOT_FOLLOWED = "followed by an action", "no action recorded yet"
+_FOLLOWED, _NOT_FOLLOWED = "followed by an action", "no action in time, or yet"
 _RULE, _PLAIN = "rule of early response", "plain rule, for comparison"
 _JUDGED = "pupils with enough possible sessions in both terms"
 _NOTHING_DONE = "none recorded yet"
@@ -225,12 +225,14 @@ def _workbook(context: Context, urn: str, name: str) -> None:
 
 
 def _weeks(context: Context, queue: pd.DataFrame, name: str) -> None:
+    within = context.registry.data["responses"]["action_answers_within_school_days"]
     weeks = signals.by_week(queue)
     whole = signals.follow_up(queue)
     figure(
         key="signals_by_week",
         title=title_of(f"{whole.followed:,} of {whole.places:,} places were followed by an action"),
-        takeaway=f"{whole.sentence} The newest weeks have had least time to be followed up.",
+        takeaway=f"{whole.sentence} An action counts within {within} school days of the signal; the newest weeks have "
+        "had least time.",
         alt_text=f"Bars of {len(weeks)} weeks: places in the queue, followed by an action or not yet; the table has "
         "the figures.",
         caption=_caption(
@@ -247,7 +249,7 @@ def _weeks(context: Context, queue: pd.DataFrame, name: str) -> None:
                 "week_from": "Week from",
                 "places": "Places in the queue (n)",
                 "followed": "Followed by an action (n)",
-                "not_followed": "No action recorded yet (n)",
+                "not_followed": "No action in time, or yet (n)",
                 "median_days": "Median school days to it",
             },
             not_applicable=frozenset({"median_days"}),

@@ -115,9 +115,10 @@ def _signal_rules(registry: Registry) -> list[Rule]:
         Rule(
             "QM-185",
             table,
-            "An action is not before its signal, and its school days are counted.",
+            "An action is not before its signal nor later than one that answers it, and its school days are counted.",
             RowsWhere(
-                "action_date < signal_date or school_days_to_action < 0 or "
+                "action_date < signal_date or school_days_to_action not between 0 and "
+                f"{responses['action_answers_within_school_days']} or "
                 "(action_date is null) <> (school_days_to_action is null)"
             ),
             key,

@@ -114,7 +114,7 @@ def test_the_queue_says_who_by_which_rule_on_what_evidence_and_what_was_done(
     for part in (
         "Ashgrove Primary School, 24 June 2026, the newest day with a signal: 3 pupils with one",
         "Of 2 places in the queue, 1 was followed by an action, a median of 1 school day after the signal (n = 1); for "
-        "the other 1 nothing is recorded yet.",
+        "the other 1 nothing is recorded in time, or yet.",
         "In 2025/26 so far, of 4 places in the queue, 2 were followed by an action, a median of 1.5 school days",
         "no characteristic protected in law is an input",
     ):
@@ -329,7 +329,9 @@ def test_a_share_of_nobody_is_not_applicable_and_a_missing_count_elsewhere_not_a
 
 def queue(*rows: tuple[dt.date, int, int | None]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["signal_date", "pupil_key", "school_days_to_action"])
-    return frame.astype({"school_days_to_action": "Int64"}).assign(is_in_queue=True)
+    acted = [None if wait is None else day + dt.timedelta(days=wait) for day, _, wait in rows]
+    frame = frame.astype({"school_days_to_action": "Int64"})
+    return frame.assign(is_in_queue=True, action_taken="letter", action_date=pd.Series(acted, dtype="object"))
 
 
 def test_a_pupil_with_two_signals_takes_one_place_and_who_is_beyond_takes_none() -> None:
@@ -342,8 +344,8 @@ def test_a_pupil_with_two_signals_takes_one_place_and_who_is_beyond_takes_none()
 @pytest.mark.parametrize(
     ("waits", "sentence"),
     [
-        ((), "Of 0 places in the queue, none has an action recorded from the signal on."),
-        ((None,), "Of 1 place in the queue, none has an action recorded from the signal on."),
+        ((), "Of 0 places in the queue, none has an action recorded in time."),
+        ((None,), "Of 1 place in the queue, none has an action recorded in time."),
         (
             (0,),
             "Of 1 place in the queue, 1 was followed by an action, a median of 0 school days after the signal (n = 1).",
@@ -351,13 +353,20 @@ def test_a_pupil_with_two_signals_takes_one_place_and_who_is_beyond_takes_none()
         (
             (1, 2, None),
             "Of 3 places in the queue, 2 were followed by an action, a median of 1.5 school days after the signal "
-            "(n = 2); for the other 1 nothing is recorded yet.",
+            "(n = 2); for the other 1 nothing is recorded in time, or yet.",
         ),
     ],
 )
 def test_what_followed_is_told_with_its_median_and_what_is_left(waits: tuple[int | None, ...], sentence: str) -> None:
     found = signals.follow_up(queue(*((dt.date(2026, 6, 22), at, wait) for at, wait in enumerate(waits))))
     assert found.sentence == sentence
+
+
+def test_one_action_that_answers_several_signals_is_counted_once() -> None:
+    monday = dt.date(2026, 6, 22)
+    rows = queue((monday, 1, 2), (monday + dt.timedelta(days=1), 1, 1), (monday, 2, 2))
+    assert signals.follow_up(rows).actions == 2
+    assert "(n = 3; 2 actions, for one may answer several)." in signals.follow_up(rows).sentence
 
 
 def test_a_week_begins_on_monday_and_a_week_without_signals_is_a_gap() -> None:

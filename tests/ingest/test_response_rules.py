@@ -29,6 +29,9 @@ BROKEN: dict[str, Callable[[dict[str, Any]], object]] = {
     "pupils_in_queue_per_school_and_day is no number from 1": lambda data: data["responses"].update(
         pupils_in_queue_per_school_and_day=0
     ),
+    "action_answers_within_school_days is no number from 1": lambda data: data["responses"].update(
+        action_answers_within_school_days=0
+    ),
     "responses.rules is empty": lambda data: data["responses"]["rules"].clear(),
     "rule third_spell stands twice": lambda data: data["responses"]["rules"].append(rule(data, "third_spell")),
     "rule last_term_below stands twice": lambda data: rule(data, "third_spell").update(rule_id="last_term_below"),

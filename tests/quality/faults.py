@@ -569,6 +569,7 @@ def _responses() -> list[Fault]:
         Fault(f"update {signal} set evidence_from = date '2025-09-04' {run}", {f"QM-183@{signal}": 1}),
         Fault(f"update {signal} set sessions = 4 {run}", {f"QM-184@{signal}": 1}),
         Fault(f"update {signal} set action_date = date '2025-09-02' {run}", {f"QM-185@{signal}": 1}),
+        Fault(f"update {signal} set school_days_to_action = 26 {run}", {f"QM-185@{signal}": 1}),
         Fault(crowd, {f"QM-186@{signal}": 1}),
         Fault(too_soon, {f"QM-187@{signal}": 1}),
         Fault(f"insert into {tested} from {tested} {third}", {f"QM-190@{tested}": 2}),

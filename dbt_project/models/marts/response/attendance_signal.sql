@@ -1,5 +1,6 @@
 {{ config(tags=['step_1']) }}
 {%- set places = var('registry')['responses']['pupils_in_queue_per_school_and_day'] -%}
+{%- set in_time = var('registry')['responses']['action_answers_within_school_days'] -%}
 -- A pupil takes one place a day, by the first of the rules that signal; where two are alike a lot drawn for the day decides.
 with signal as (
     select
@@ -72,6 +73,7 @@ answered as (
             and placed.pupil_key = action.pupil_key
             and placed.academic_year = action.academic_year
             and placed.signal_date <= action.start_date
+            and action.day_no - placed.day_no <= {{ in_time }}
 )
 
 select
