@@ -30,7 +30,13 @@ def rolls_told(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str
     families = {str(measure["measure_id"]): family_of(measure) for measure in registry.measures}
     shown = _everybody(tables, families)
     due = _expected(tables)
-    said = [*_of_registers(due, shown, members(tables)), *_of_results(due, shown, members(tables))]
+    attainment = {
+        str(measure["measure_id"]) for measure in registry.measures if measure["source_model"] == "attainment"
+    }
+    said = [
+        *_of_registers(due, shown, members(tables)),
+        *_of_results(due, shown[shown["measure_id"].isin(attainment)], members(tables)),
+    ]
     return [
         Breach("exact", tier, table, row_key, "enrolments expected", round(roll, 3), round(roll, 3), limit, (why,))
         for table, row_key, roll, why in said
@@ -81,11 +87,13 @@ def _everybody(tables: Mapping[str, pd.DataFrame], families: Mapping[str, str]) 
 
 
 def _of_registers(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFrame) -> Iterator[_Said]:
-    """Sessions expected, by the fewest that a pupil was to send at any school that shows both: joiners have fewer."""
+    """Sessions expected, by the fewest that came of a pupil at any school that shows both, which are no more than one
+    was to send: so no school is taken for smaller than it may be.
+    """
     of_family = shown[shown["family"].eq(ATTENDANCE)]
     schools = of_family[of_family["level"].eq("school")].sort_values("hidden").drop_duplicates(_PLACE)
     there = due[due["feed"].eq("session_marks")].merge(schools[[*_PLACE, "n", "hidden"]], on=_PLACE, how="left")
-    each = (there["expected"] / there["n"]).where(there["n"].gt(0))
+    each = (there["received"] / there["n"]).where(there["n"].gt(0) & there["received"].gt(0))
     fewest = each.groupby([there["academic_year"], there["period"]]).transform("min")
     silent = there["received"].eq(0) & fewest.notna()
     for row, pupil in zip(there[silent].to_dict("records"), fewest[silent], strict=True):
@@ -96,8 +104,9 @@ def _of_registers(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFra
     for unit in units.drop_duplicates([*_PLACE, "level"]).to_dict("records"):
         pupil = fewest_of.get((unit["academic_year"], unit["period"]), np.nan)
         inside = _inside(there, unit, membership)
-        # What a school sent whose row is hidden is not known.
-        if np.isnan(pupil) or _inside(schools[schools["hidden"]], unit, membership)["unit_code"].size:
+        sent = _inside(schools[schools["hidden"] | schools["n"].gt(0)], unit, membership)
+        # What a school sent whose row of coverage is hidden is not known.
+        if np.isnan(pupil) or not sent["unit_code"].isin(inside["unit_code"]).all():
             continue
         all_due = 100.0 * inside["received"].sum() / unit["coverage"]
         why = f"{unit['table']}: coverage leaves the sessions expected of a school that sent none"
@@ -106,7 +115,7 @@ def _of_registers(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFra
 
 def _of_results(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFrame) -> Iterator[_Said]:
     """Results expected: of a pupil one of each measure."""
-    scored = shown[shown["family"].ne(ATTENDANCE) & shown["coverage"].gt(0)]
+    scored = shown[shown["coverage"].gt(0)]
     of_year = scored.groupby("academic_year")["measure_id"].nunique()
     silent = due[due["feed"].eq("assessment_results") & due["received"].eq(0)]
     for row in silent.to_dict("records"):

@@ -128,11 +128,16 @@ def _state_of(rows: pd.DataFrame, hidden: Collection[tuple[str, str]]) -> State:
     """
     known = set(hidden)
     is_hidden = np.array([key in known for key in zip(rows["table_name"], rows["row_key"], strict=True)], dtype=bool)
-    of_cell = [rows[column] for column in ("academic_year", "family", *CELL)]
-    count_hidden = pd.Series(is_hidden, rows.index).groupby(of_cell).transform("all")
     rule, block, method = (np.full(len(rows), "", dtype=object) for _ in range(3))
     rule[is_hidden] = COMPLEMENTARY
-    return State(rule, block, method, count_hidden.to_numpy(dtype=bool))
+    return State(rule, block, method, _numbers_not_shown(rows, rule))
+
+
+def _numbers_not_shown(rows: pd.DataFrame, rule: NDArray[np.object_]) -> Bools:
+    """Of which rows no row of the same pupils, place and period is left to show how many they are."""
+    of_cell = [rows[column] for column in ("academic_year", "family", *CELL)]
+    hidden = pd.Series(rule != "", rows.index).groupby(of_cell).transform("all")
+    return hidden.to_numpy(dtype=bool)
 
 
 def _decide_tier(
@@ -164,6 +169,19 @@ def _decide_tier(
         years.setdefault(year_of(stage, rows), []).append(stage)
 
     def decide_year(of_year: list[Stage]) -> list[dict[str, object]]:
+        """Where no row of a cell is left to show its number of pupils, that is hidden too, and all is decided again."""
+        mine = np.unique(np.concatenate([stage.rows for stage in of_year]))
+        start = {name: getattr(state, name)[mine].copy() for name in vars(state)}
+        while True:
+            blocks = decide_once(of_year)
+            unshown = _numbers_not_shown(rows.iloc[mine], state.rule[mine]) & ~state.count_hidden[mine]
+            if not unshown.any():
+                return blocks
+            start["count_hidden"] |= unshown
+            for name, values in start.items():
+                getattr(state, name)[mine] = values
+
+    def decide_once(of_year: list[Stage]) -> list[dict[str, object]]:
         blocks: list[dict[str, object]] = []
         counts, *shares = of_year
         problem = count_problem(counts, rows, registry, tier, state.count_hidden[counts.rows])

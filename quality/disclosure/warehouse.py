@@ -177,7 +177,8 @@ def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Reg
     """Adds the coverage, alone, of figures of a trust or authority to which few pupils of a school sent nothing.
 
     What came of the others is shown, so the share of all that was expected tells what was expected of these: how many
-    they are. Reads `most_expected`. A table_name with a column after it hides this column of the row alone.
+    they are; so it is with the other groups of their dimension, whose coverage leaves theirs. Reads `most_expected`.
+    A table_name with a column after it hides this column of the row alone.
     """
     connection.execute(
         """
@@ -188,7 +189,7 @@ def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Reg
             select school_key, 'la' as level, la_code as unit_code from marts.dim_school
         )
         select distinct s.academic_year, s.period, unit.level, unit.unit_code, s.measure_id, s.group_definition,
-            s.group_dimension, s.group_value
+            s.group_dimension
         from aggregates.measure_sum as s
         join unit using (school_key)
         left join most_expected as most using (academic_year, period)
@@ -202,11 +203,7 @@ def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Reg
             "of_week": int(registry.data["school_year"]["sessions_per_week"]),
         },
     )
-    for table, key, sides in (
-        ("measure_value", MEASURE_VALUE_KEY, ["group_value"]),
-        ("gap", GAP_KEY, ["group_value", "comparator"]),
-    ):
-        named = ", ".join(f"v.{side}" for side in sides)
+    for table, key in (("measure_value", MEASURE_VALUE_KEY), ("gap", GAP_KEY)):
         connection.execute(
             f"""
             insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
@@ -215,7 +212,6 @@ def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Reg
             from marts.{table} as v
             join lacking using (
                 academic_year, period, level, unit_code, measure_id, group_definition, group_dimension)
-            where lacking.group_value in ({named})
             order by all
             """,
             {"tier": tier, "rule": DERIVED},

@@ -236,17 +236,22 @@ def _hidden_alone_rules(tier: str) -> list[Rule]:
     """Coverage that would tell what one school was expected to send is hidden, and the rest of its row is not."""
     rules = []
     for rule_id, table in zip(("QX-071", "QX-072"), FIGURE_TABLES[:2], strict=True):
+        mart = f"{'public_basis' if tier == 'public' else 'marts'}.{table.name}"
         hidden = (
             f"select row_key from disclosure.pattern where tier = '{tier}' and table_name = '{table.name}.coverage'"
         )
+        columns = ", ".join(f"e.{column}" for column in table.key)
+        same_key = " and ".join(f"m.{column} = e.{column}" for column in table.key)
+        is_hidden = f"{row_key_sql(table.key, 'e')} in ({hidden})"
         rules.append(
             Rule(
                 rule_id,
                 f"exports_{tier}.{table.name}",
-                "Coverage is shown beside a figure, unless disclosure control hides it: then it is not.",
-                RowsWhere(
-                    f"(coverage is not null and {row_key_sql(table.key)} in ({hidden})) or "
-                    f"(coverage is null and status = 'ok' and {row_key_sql(table.key)} not in ({hidden}))"
+                "The mart's coverage stands beside a figure, unless disclosure control hides it: then it does not.",
+                Rows(
+                    f"select {columns} from judged as e left join {mart} as m on {same_key} "
+                    f"where (e.coverage is not null and {is_hidden}) or (e.coverage is null "
+                    f"and m.coverage is not null and e.status = 'ok' and not {is_hidden})"
                 ),
                 table.key,
                 table.school,

@@ -120,14 +120,14 @@ def test_sessions_are_not_left_within_a_few_per_cent_by_groups_that_had_one() ->
     assert attacked(published(marts, suppressed(marts, "leaders")), "leaders") == []
 
 
-def attendance(pupils: int, possible: int, missed: int, often: int, **place: str) -> pd.DataFrame:
-    """A period of one school's pupils: their sessions, and how many of them were absent often; nobody severely."""
+def attendance(pupils: int, possible: int, missed: int, often: int, severely: int = 0, **place: str) -> pd.DataFrame:
+    """A period of one school's pupils: their sessions, and how many of them were absent often and severely."""
     everybody = one_school([pupils]).measure_value.query("group_dimension == 'all'")
     shares = {
         "overall_absence_rate": (missed, possible),
         "attendance_rate": (possible - missed, possible),
         "persistent_absence_rate": (often, pupils),
-        "severe_absence_rate": (0, pupils),
+        "severe_absence_rate": (severely, pupils),
     }
     return pd.concat(
         everybody.assign(measure_id=measure, numerator=float(top), denominator=float(bottom), **place)
@@ -162,6 +162,29 @@ def test_what_one_missed_session_tells_of_a_share_is_hidden_and_neither_the_numb
     assert bare < hidden
     assert attacked(published(marts, {"measure_value": hidden})) == []
     assert not [key for key in hidden if "|YTD|" in key or "|severe_absence_rate|" in key]
+
+
+@pytest.mark.parametrize(
+    "weeks",
+    [
+        [(300, 1, 1, 0), (300, 9, 2, 1), (300, 8, 2, 1), (300, 10, 2, 1)],
+        [(292, 1, 1, 1), (300, 9, 4, 0), (300, 8, 4, 0), (300, 10, 4, 0)],
+    ],
+    ids=["the week that covers it", "the week itself"],
+)
+def test_a_number_of_pupils_that_no_row_is_left_to_show_is_hidden_as_a_number(
+    weeks: list[tuple[int, int, int, int]],
+) -> None:
+    """Both shares of a week are of one or two pupils and its sessions cover others: nothing shows how many they are."""
+    frames = [
+        attendance(30, possible, missed, often, severely, period=week)
+        for week, (possible, missed, often, severely) in zip(WEEKS, weeks, strict=True)
+    ]
+    possible, missed = (sum(week[place] for week in weeks) for place in (0, 1))
+    values = pd.concat([*frames, attendance(30, possible, missed, 4, period="YTD")], ignore_index=True)
+    periods = pd.DataFrame({"academic_year": YEAR, "whole": "YTD", "part": WEEKS})
+    marts = replace(one_school([30]), measure_value=values, periods=periods)
+    assert attacked(published(marts, suppressed(marts))) == []
 
 
 def test_a_share_whose_sessions_are_hidden_is_not_left_none_or_one_by_a_school_that_had_none() -> None:

@@ -10,20 +10,22 @@ from tests.attacker.published import Tables, attacked
 
 YEAR, EACH = "2024/25", {"session_marks": 118, "assessment_results": 1}
 MEASURES = {"session_marks": "attendance_rate", "assessment_results": "mean_score_reading"}
-SENT = {"100001": 31, "100002": 40, "100003": 52}
+SENT = {"100001": 32, "100002": 40, "100003": 52}
 SILENT = "100004"
 
 
-def trust(feed: str, silent: int, expected: bool, coverage: bool) -> Tables:
+def trust(feed: str, silent: int, expected: bool, coverage: bool, of_two: int = 2) -> Tables:
     """A trust of four schools, one of which was to send what `silent` pupils have and sent nothing.
 
-    expected, coverage: whether its own expected rows, and the coverage of trust and authority, are shown.
+    expected, coverage: whether its own expected rows, and the coverage of trust and authority, are shown. of_two: of
+    how many in two pupils of the others anything came.
     """
     due = {**SENT, SILENT: silent}
+    came = {urn: n * of_two // 2 for urn, n in SENT.items()}
     schools = pd.DataFrame({"school_key": list(due), "urn": list(due), "laestab": list(due)})
-    rows = [("school", urn, n, 100.0) for urn, n in SENT.items()]
-    share = 100.0 * sum(SENT.values()) / sum(due.values()) if coverage else np.nan
-    rows += [(level, code, sum(SENT.values()), share) for level, code in (("trust", "T1"), ("la", "301"))]
+    rows = [("school", urn, n, 50.0 * of_two) for urn, n in came.items()]
+    share = 100.0 * sum(came.values()) / sum(due.values()) if coverage else np.nan
+    rows += [(level, code, sum(came.values()), share) for level, code in (("trust", "T1"), ("la", "301"))]
     values = pd.DataFrame(rows, columns=["level", "unit_code", "n", "coverage"]).assign(
         academic_year=YEAR,
         period="YTD",
@@ -47,7 +49,9 @@ def trust(feed: str, silent: int, expected: bool, coverage: bool) -> Tables:
             "feed": feed,
             "school_key": list(due),
             "expected": [amount[urn] if urn != SILENT or expected else np.nan for urn in due],
-            "received": [amount[urn] if urn != SILENT else 0.0 if expected else np.nan for urn in due],
+            "received": [
+                float(came[urn] * EACH[feed]) if urn != SILENT else 0.0 if expected else np.nan for urn in due
+            ],
             "share": np.nan,
             "status": ["ok" if urn != SILENT or expected else "c" for urn in due],
         }
@@ -78,3 +82,21 @@ def test_nothing_is_told_where_both_are_hidden_nor_of_a_school_that_may_be_count
     feed: str, silent: int, shown: bool
 ) -> None:
     assert attacked(trust(feed, silent, shown, shown)) == []
+
+
+def test_a_school_is_not_taken_for_smaller_because_half_the_pupils_of_the_others_have_no_mark() -> None:
+    """What was expected of the others is then twice what their pupils with marks were to send."""
+    assert attacked(trust("session_marks", 12, True, True, of_two=1)) == []
+
+
+def test_nothing_is_made_of_coverage_where_what_another_school_sent_is_hidden() -> None:
+    """One school sent three quarters, and its row of coverage is hidden: its lack is not a silent school's roll."""
+    tables = trust("session_marks", 12, True, False)
+    values, sent = tables["measure_value"], tables["coverage"]
+    urn = next(iter(SENT))
+    lost, own = SENT[urn] / 4, sent["school_key"].eq(urn)
+    due = sum(SENT.values()) + 12
+    values.loc[values["level"].ne("school"), "coverage"] = 100 * (sum(SENT.values()) - lost) / due
+    sent.loc[own, ["expected", "received"]] = np.nan
+    sent.loc[own, "status"] = "c"
+    assert attacked(tables) == []

@@ -488,6 +488,11 @@ def test_what_was_expected_of_a_small_school_that_sent_nothing_is_hidden_and_the
         | {"measure_id": "attendance_rate"}
         for level, code in (("trust", "T1"), ("la", "301"))
     ]
+    values += [
+        row | {"group_definition": "sex@census", "group_dimension": "sex", "group_value": group, "n": 40}
+        for row in values[-2:]
+        for group in "FM"
+    ]
     connection = warehouse(marts_of(values, schools))
     stays = [(school, number) for school, n in (("1", 40), ("2", 40), ("3", pupils)) for number in range(n)]
     connection.executemany(
@@ -504,8 +509,22 @@ def test_what_was_expected_of_a_small_school_that_sent_nothing_is_hidden_and_the
             "?, ?)",
             [school, 120 * n, received],
         )
+    # Of a group to whom the same happened in a school that sent the others' marks: its own group alone.
+    for group, expected_of, received in (("M", 4 * 120, 0), ("F", 36 * 120, 4000)):
+        connection.execute(
+            f"insert into aggregates.measure_sum values ('{YEAR}', 'YTD', '1', 'attendance_rate', 'sex@census', 'sex', "
+            "?, ?, ?)",
+            [group, expected_of, received],
+        )
     write_pattern(connection, REGISTRY)
-    found = connection.execute("select tier, table_name, row_key from disclosure.pattern").fetchall()
+    found = connection.execute(
+        "select tier, table_name, row_key from disclosure.pattern where row_key not like '%|sex|%'"
+    ).fetchall()
+    of_groups = connection.execute(
+        "select count(*) filter (where row_key like '%|F'), count(*) filter (where row_key like '%|M') "
+        "from disclosure.pattern where table_name = 'measure_value.coverage' and row_key like '%|sex|%'"
+    ).fetchall()
+    assert of_groups == [(4, 4)]
     expected = {
         (tier, table, f"{YEAR}|YTD|{key}")
         for tier in hidden_from
