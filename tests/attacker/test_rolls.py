@@ -100,3 +100,11 @@ def test_nothing_is_made_of_coverage_where_what_another_school_sent_is_hidden() 
     sent.loc[own, ["expected", "received"]] = np.nan
     sent.loc[own, "status"] = "c"
     assert attacked(tables) == []
+
+
+def test_value_added_is_no_result_that_a_school_was_to_send() -> None:
+    """Results expected are one of each measure of attainment: by more measures than those, a school looks smaller."""
+    tables = trust("assessment_results", 12, True, False)
+    values = tables["measure_value"]
+    added = values.assign(measure_id="value_added_reading")
+    assert attacked({**tables, "measure_value": pd.concat([values, added], ignore_index=True)}) == []
