@@ -63,6 +63,16 @@ def tables_of(tables: Mapping[str, pd.DataFrame], kind: str) -> list[tuple[str, 
     return [(name, frame) for name, frame in tables.items() if kind_of_table(name) == kind and len(frame)]
 
 
+def urn_of_school(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """The URN of each school key, where the school has one: a school's figures go by it, and else by the key."""
+    return {
+        str(school["school_key"]): str(school["urn"])
+        for _, frame in tables_of(tables, "dim_school")
+        for school in frame.to_dict("records")
+        if isinstance(school.get("urn"), str)
+    }
+
+
 def row_keys(frame: pd.DataFrame, key: list[str]) -> pd.Series[str]:
     """The key columns of each row joined by `|`, as the pattern of disclosure control names a row."""
     joined = frame[key[0]].astype(str)

@@ -21,6 +21,7 @@ from quality.attacker.cells import (
     numbers,
     row_keys,
     tables_of,
+    urn_of_school,
 )
 from quality.attacker.lines import Lines, group_lines, members, nested_periods, period_lines, unit_lines
 from quality.attacker.observed import Observed
@@ -258,7 +259,7 @@ def _add_coverage(
     sessions: Quantity | None,
 ) -> None:
     """Results received are the pupils with a score in each measure of attainment; marks received, possible sessions."""
-    urns = _urn_of_school(tables)
+    urns = urn_of_school(tables)
     scores = [Quantity("enrolments", family_of(m)) for m in registry.measures if m["source_model"] == "attainment"]
     for name, coverage in tables_of(tables, "coverage"):
         received = numbers(coverage, "received")
@@ -330,15 +331,6 @@ def _progress_keys(tables: Mapping[str, pd.DataFrame]) -> set[str]:
         key
         for _, frame in tables_of(tables, "progress_school")
         for key in row_keys(frame, TABLE_KEYS["progress_school"])
-    }
-
-
-def _urn_of_school(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    return {
-        str(school["school_key"]): str(school["urn"])
-        for _, frame in tables_of(tables, "dim_school")
-        for school in frame.to_dict("records")
-        if isinstance(school.get("urn"), str)
     }
 
 

@@ -15,7 +15,16 @@ import pandas as pd
 
 from ingest.registry import Registry
 from quality.attacker.breach import Breach
-from quality.attacker.cells import ATTENDANCE, TABLE_KEYS, family_of, is_hidden, numbers, row_keys, tables_of
+from quality.attacker.cells import (
+    ATTENDANCE,
+    TABLE_KEYS,
+    family_of,
+    is_hidden,
+    numbers,
+    row_keys,
+    tables_of,
+    urn_of_school,
+)
 from quality.attacker.lines import members
 
 # Table and key of the row that tells, how many pupils it comes to, and why.
@@ -46,11 +55,7 @@ def rolls_told(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str
 
 def _expected(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What was expected and received of each school, where it is shown, with unit_code, table and row_key."""
-    urns = {
-        str(school["school_key"]): str(school["urn"])
-        for _, schools in tables_of(tables, "dim_school")
-        for school in schools.to_dict("records")
-    }
+    urns = urn_of_school(tables)
     frames = [
         coverage.assign(
             table=name,
@@ -100,7 +105,7 @@ def _of_registers(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFra
         why = f"{row['table']}: sessions expected of a school that sent none, by those of a pupil elsewhere"
         yield row["table"], row["row_key"], row["expected"] / pupil, why
     fewest_of = dict(zip(zip(there["academic_year"], there["period"], strict=True), fewest, strict=True))
-    units = of_family[of_family["level"].isin(["trust", "la", "region"]) & of_family["coverage"].gt(0)]
+    units = of_family[of_family["level"].ne("school") & of_family["coverage"].gt(0)]
     for unit in units.drop_duplicates([*_PLACE, "level"]).to_dict("records"):
         pupil = fewest_of.get((unit["academic_year"], unit["period"]), np.nan)
         inside = _inside(there, unit, membership)
@@ -122,7 +127,7 @@ def _of_results(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFrame
         why = f"{row['table']}: results expected of a school that sent none, by the measures of the year"
         yield row["table"], row["row_key"], row["expected"] / of_year.get(row["academic_year"], 1), why
     scored = scored.assign(expected=100.0 * scored["n"] / scored["coverage"])
-    for unit in scored[scored["level"].isin(["trust", "la", "region"])].to_dict("records"):
+    for unit in scored[scored["level"].ne("school")].to_dict("records"):
         of_measure = shown[shown["measure_id"].eq(unit["measure_id"]) & shown["level"].eq("school")]
         inside = _inside(of_measure.assign(expected=100.0 * of_measure["n"] / of_measure["coverage"]), unit, membership)
         if inside["hidden"].any():

@@ -183,17 +183,12 @@ def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Reg
     connection.execute(
         """
         create or replace temp table lacking as
-        with unit as (
-            select school_key, 'trust' as level, trust_code as unit_code from marts.dim_school
-            union all
-            select school_key, 'la' as level, la_code as unit_code from marts.dim_school
-        )
         select distinct s.academic_year, s.period, unit.level, unit.unit_code, s.measure_id, s.group_definition,
             s.group_dimension
         from aggregates.measure_sum as s
-        join unit using (school_key)
+        join aggregates.school_unit as unit using (school_key)
         left join most_expected as most using (academic_year, period)
-        where s.received = 0 and s.expected between 1 and $minimum * case
+        where unit.level <> 'school' and s.received = 0 and s.expected between 1 and $minimum * case
             when s.measure_id in (select unnest($attendance::varchar[])) then coalesce(most.sessions, $of_week)
             else 1 end - 1
         """,

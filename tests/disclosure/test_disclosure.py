@@ -311,6 +311,10 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
         create table marts.coverage (academic_year varchar, period varchar, feed varchar, school_key varchar,
             expected bigint, received bigint);
         create schema aggregates;
+        create table aggregates.school_unit as
+            select school_key, 'school' as level, urn as unit_code from marts.dim_school
+            union all select school_key, 'trust', trust_code from marts.dim_school
+            union all select school_key, 'la', la_code from marts.dim_school;
         create table aggregates.attendance_enrolment_period (academic_year varchar, period varchar, school_key varchar,
             enrolment_id varchar, expected integer);
         create table aggregates.measure_sum (academic_year varchar, period varchar, school_key varchar,
