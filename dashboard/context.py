@@ -18,6 +18,8 @@ from dashboard.reader import Release, current_release_id, read_last_run
 from ingest.registry import Registry, load_registry
 from ingest.settings import Settings, load_settings
 
+_LEVELS = ("trust", "la", "school")
+_LEVEL_WORDS = {"trust": "Trust ", "la": "Local authority "}
 SOURCE = "the schools' own records"
 # The marts that pages show beside published figures, as far as a role has to be given a copy; nothing else is copied.
 PAGE_MARTS = ("absence_spell", "attendance_signal", "attendance_signal_backtest")
@@ -96,6 +98,15 @@ class Context:
         found: pd.DataFrame = self.ask(queries.unit_coverage, *map(str, place))
         sentence = readings.rests_on(found.iloc[0].to_dict()) if len(found) else None
         return f" {sentence}" if sentence else ""
+
+    def units_of(self, frame: pd.DataFrame) -> dict[str, str]:
+        """The units of a table's rows as `level|code`, with names: trusts, local authorities, schools by name."""
+        schools = dict(zip(self.schools["urn"], self.schools["school_name"], strict=True))
+        named = [
+            (_LEVELS.index(level), _LEVEL_WORDS.get(level, "") + str(schools.get(code, code)), f"{level}|{code}")
+            for level, code in set(zip(frame["level"], frame["unit_code"], strict=True))
+        ]
+        return {unit: name for _, name, unit in sorted(named)}
 
     def caption(self, measure_id: str, place: str, period: str) -> Caption:
         definition = self.definition(measure_id)

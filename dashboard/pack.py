@@ -15,12 +15,13 @@ from ingest.registry import Registry
 HEADLINE_GAPS = ("disadvantage", "sex")
 SCOPE = (
     "Detail sheets hold what a meeting uses: the year to date for all pupils over two years; in the newest year also "
-    "its terms for all pupils, and groups of pupils for the year to date. In the workbook of all schools, groups of "
-    "pupils of one school stand under Gaps; the rest is in that school's own workbook. Weeks and every other row are "
-    "in the machine-readable tables, as everypupil export measure_value, gap or coverage with --format csv."
+    "its terms and half-terms for all pupils, and groups of pupils for the year to date. In the workbook of all "
+    "schools, groups of pupils of one school stand under Gaps; the rest is in that school's own workbook. Weeks, five "
+    "and six half-terms and every other row are in the machine-readable tables, as everypupil export measure_value, "
+    "gap or coverage with --format csv."
 )
-_TERMS = ("AUT", "SPR", "SUM1", "SUM2")
-_PERIODS = ("YTD", "Y6", "Y5", *_TERMS)
+_YEAR_TO_DATE = "YTD"
+_PARTS_OF_YEAR = ("AUT", "SPR", "SUM1", "SUM2", "HT1", "HT2", "HT3", "HT4", "HT5", "HT6")
 _UNIT = ("academic_year", "period", "level", "unit_code")
 
 
@@ -147,7 +148,7 @@ class Names:
             -int(str(row.get("academic_year", "0"))[:4]),
             _at(self._dimension_order, dimension),
             level,
-            _at(_PERIODS, str(row.get("period"))),
+            wording.period_order(str(row.get("period"))),
             _at(self._group_order, (dimension, value)),
             value.zfill(8),
         )
@@ -171,9 +172,9 @@ def of_a_meeting(frame: pd.DataFrame, *, whole_trust: bool) -> pd.DataFrame:
     newest = first.groupby(frame["measure_id"]).transform("max") if "measure_id" in frame else first.max()
     if "period" not in frame:
         return frame[first == newest]
-    year_long = frame["period"].astype(str).str.startswith("Y")
+    year_long = frame["period"].eq(_YEAR_TO_DATE)
     if "group_value" not in frame:
-        return frame[(first == newest) & (year_long | frame["period"].isin(_TERMS))]
+        return frame[(first == newest) & (year_long | frame["period"].isin(_PARTS_OF_YEAR))]
     if "comparator" in frame:
         return frame[(first == newest) & year_long]
     everyone = frame["group_dimension"] == "all"
@@ -181,7 +182,7 @@ def of_a_meeting(frame: pd.DataFrame, *, whole_trust: bool) -> pd.DataFrame:
     if whole_trust:
         groups &= frame["level"] == top_level(frame)
     years = everyone & year_long & (first >= newest - 1)
-    return frame[years | groups | (everyone & frame["period"].isin(_TERMS) & (first == newest))]
+    return frame[years | groups | (everyone & frame["period"].isin(_PARTS_OF_YEAR) & (first == newest))]
 
 
 def headlines(values: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -192,7 +193,9 @@ def headlines(values: pd.DataFrame, level: str) -> pd.DataFrame:
     """
     if values.empty:
         return values
-    everyone = values[(values["group_dimension"] == "all") & (values["level"] == level) & (values["period"] == "YTD")]
+    everyone = values[
+        (values["group_dimension"] == "all") & (values["level"] == level) & (values["period"] == _YEAR_TO_DATE)
+    ]
     newest = _newest(everyone)
     known = {(r["unit_code"], r["measure_id"], int(r["academic_year"][:4])): r for r in everyone.to_dict("records")}
     values_before, statuses_before, words = [], [], []
@@ -218,7 +221,9 @@ def headline_gaps(gaps: pd.DataFrame, level: str) -> pd.DataFrame:
     """
     if gaps.empty:
         return gaps
-    chosen = gaps[gaps["group_dimension"].isin(HEADLINE_GAPS) & (gaps["level"] == level) & (gaps["period"] == "YTD")]
+    chosen = gaps[
+        gaps["group_dimension"].isin(HEADLINE_GAPS) & (gaps["level"] == level) & (gaps["period"] == _YEAR_TO_DATE)
+    ]
     newest = _newest(chosen)
     rows = newest.to_dict("records")
     return newest.assign(

@@ -102,6 +102,9 @@ ORDER BY academic_year DESC, term DESC, is_plain_rule, list_position($rules, rul
 _BRIDGES = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY bridge_id, level, unit_code, step
 """
+_REASONS = """
+SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? ORDER BY level, unit_code, sessions DESC, code
+"""
 _DELIVERIES = "SELECT * FROM query_table(?) ORDER BY extracted_at DESC, feed, file_name"
 
 
@@ -266,6 +269,11 @@ def issues(release: Release) -> pd.DataFrame:
 def bridges(release: Release, view: str, academic_year: str, measure_id: str) -> pd.DataFrame:
     """Every step of every bridge of one measure and year that this reader may see."""
     return release.frame(_BRIDGES, [view, academic_year, measure_id])
+
+
+def reasons(release: Release, view: str, academic_year: str, period: str) -> pd.DataFrame:
+    """Sessions by register code of every unit that this reader may see, the most frequent first."""
+    return release.frame(_REASONS, [view, academic_year, period])
 
 
 def signals(release: Release, view: str, urn: str | None, rules: Sequence[str]) -> pd.DataFrame:

@@ -52,6 +52,7 @@ _OF_SCHOOLS = {
     "attendance_bridge": _WHOLE,
     "attendance_enrolment_year": _WHOLE,
     "attendance_pupil_year": _WHOLE,
+    "attendance_reason": _WHOLE,
     "attendance_signal": _WHOLE,
     "attendance_signal_backtest": _PLAIN_GROUPS,
     "coverage": _WHOLE,

@@ -159,6 +159,12 @@ def label(column: str) -> str:
     return _LABELS.get(column) or column.replace("_", " ").capitalize()
 
 
+def period_order(period: str) -> tuple[int, str]:
+    """Where a period stands in a list: the year so far, what it is made of from long to short, weeks and days last."""
+    longest_first = [*_PERIODS, *(f"HT{number}" for number in range(1, 7))]
+    return longest_first.index(period) if period in longest_first else len(longest_first), period
+
+
 def period_name(period: str) -> str:
     """A period in words: `YTD` is year to date, `HT3` half-term 3."""
     if period in _PERIODS:

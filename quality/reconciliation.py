@@ -14,6 +14,7 @@ from quality.rules import Rows, RowsWhere, Rule, Suite, literal
 from quality.suites.bridge import bridge_equations
 from quality.suites.marts import academic_year_sql
 from quality.suites.raw import FEEDS
+from quality.suites.reason import reason_equations
 
 _COUNTS = ("possible", "attended", "authorised", "unauthorised", "late", "missing")
 _DELIVERY = ("delivery_id",)
@@ -235,7 +236,7 @@ def reconciliation_suite(registry: Registry) -> Suite:
         "reconciliation",
         (
             *(*_file_rules(), *_raw_rules(), *_session_rules()),
-            *(*_result_rules(registry), *_level_rules(registry), *bridge_equations()),
+            *(*_result_rules(registry), *_level_rules(registry), *bridge_equations(), *reason_equations()),
         ),
     )
 

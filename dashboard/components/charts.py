@@ -113,6 +113,44 @@ def steps_plot(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) ->
     return interval_plot(data, axis_title=axis_title, words=words)
 
 
+def share_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -> alt.LayerChart:
+    """A bar from zero for each row, in the order given; colour says what the table says in words.
+
+    Parameters: `data`, columns `name`, `value` and `word`; `axis_title`, with its unit; `words`, those of `word` with
+    their fills.
+    """
+    shown = data.assign(name=[textwrap.fill(str(name), 2 * _NAME_WIDTH) for name in data["name"]])
+    present = [word for word in words if word in set(shown["word"])]
+    title = textwrap.wrap(axis_title, _TITLE_WIDTH)
+    bars = (
+        alt.Chart(shown)
+        .mark_bar()
+        .encode(
+            x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=6, labelOverlap=True)),
+            y=alt.Y(
+                "name:N",
+                sort=list(shown["name"]),
+                title=None,
+                axis=alt.Axis(labelLimit=300, labelExpr="split(datum.label, '\\n')", ticks=False, domain=False),
+            ),
+            color=alt.Color(
+                "word:N",
+                title=None,
+                scale=alt.Scale(domain=present, range=[words[word] for word in present]),
+                legend=alt.Legend(columns=1, labelLimit=600),
+            ),
+            tooltip=[
+                alt.Tooltip("name:N", title="Reason"),
+                alt.Tooltip("value:Q", title="%", format=".2f"),
+                alt.Tooltip("word:N", title="Counted as"),
+            ],
+        )
+    )
+    height = _ROW_HEIGHT * len(shown) + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + _KEY_HEIGHT * len(present)
+    styled: alt.LayerChart = alt.layer(bars).properties(height=height).configure(**palette.chart_style())
+    return styled
+
+
 def weekly_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -> alt.LayerChart:
     """Counts by week: a bar from zero for each, its parts upon each other, told apart by filled and empty too.
 

@@ -14,7 +14,7 @@ from dashboard.components.charts import interval_plot
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import Context
-from dashboard.views import bridges, comparators
+from dashboard.views import bridges, comparators, reasons
 
 _LEVELS = ("trust", "la")
 _WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
@@ -41,13 +41,14 @@ def render(context: Context) -> None:
         measure_id = choose("Measure", {m: str(context.definition(m)["name"]) for m in measures[year]}, "attendance")
     periods = context.ask(queries.periods, "measure_value", year, measure_id)
     with right:
-        ordered = sorted(periods, key=lambda period: (period != "YTD", period))
+        ordered = sorted(periods, key=wording.period_order)
         period = choose("Period", {p: wording.period_name(p) for p in ordered}, "period")
     definition = context.definition(measure_id)
     whole = _whole(context, year, measure_id, period)
     _by_school(context, year, period, definition, whole)
     _by_group(context, year, period, definition, whole)
     comparators.section(context, year, period, definition)
+    reasons.section(context, year, period)
     bridges.section(context, year, definition)
 
 

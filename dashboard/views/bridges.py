@@ -15,8 +15,6 @@ from dashboard.components.filters import choose
 from dashboard.context import Context
 
 _TABLE = "marts.attendance_bridge"
-_LEVELS = ("trust", "la", "school")
-_LEVEL_WORDS = {"trust": "Trust ", "la": "Local authority "}
 _OURS, _UP, _DOWN, _SAME = "our figure", "a step up", "a step down", "no change"
 
 
@@ -36,7 +34,7 @@ def section(context: Context, year: str, definition: dict[str, Any]) -> None:
         "pupils, so these figures are for you and go no further."
     )
     left, right = st.columns(2)
-    units = _units(context, frame)
+    units = context.units_of(frame)
     with left:
         bridge_id = choose("Whose figure", dict(zip(frame["bridge_id"], frame["bridge_name"], strict=True)), "bridge")
     with right:
@@ -47,16 +45,6 @@ def section(context: Context, year: str, definition: dict[str, Any]) -> None:
         paragraph(f"This release has no such bridge for {units[unit]}.")
         return
     _waterfall(context, steps.sort_values("step").reset_index(drop=True), units[unit], year, definition)
-
-
-def _units(context: Context, frame: pd.DataFrame) -> dict[str, str]:
-    """The units that have bridges, as `level|code`, with their names: trusts, local authorities, schools by name."""
-    schools = dict(zip(context.schools["urn"], context.schools["school_name"], strict=True))
-    named = [
-        (_LEVELS.index(level), _LEVEL_WORDS.get(level, "") + str(schools.get(code, code)), f"{level}|{code}")
-        for level, code in set(zip(frame["level"], frame["unit_code"], strict=True))
-    ]
-    return {unit: name for _, name, unit in sorted(named)}
 
 
 def _waterfall(context: Context, steps: pd.DataFrame, place: str, year: str, definition: dict[str, Any]) -> None:

@@ -53,9 +53,7 @@ def render(context: Context) -> None:
     if not periods:
         paragraph("This release has no gap between these groups for this measure.")
         return
-    period = choose(
-        "Period", {p: wording.period_name(p) for p in sorted(periods, key=lambda p: (p != "YTD", p))}, "period"
-    )
+    period = choose("Period", {p: wording.period_name(p) for p in sorted(periods, key=wording.period_order)}, "period")
     frame = _rows(context, {level: rows[rows["period"] == period] for level, rows in frames.items()})
     _show(context, frame, year, period, measure_id, dimension, pair)
 

@@ -32,7 +32,7 @@ grouped as (
     inner join {{ groups }} as pupil_group
         on pupil.academic_year = pupil_group.academic_year and pupil.pupil_key = pupil_group.pupil_key
             {%- if of_school %} and pupil.school_key = pupil_group.school_key{% endif %}
-    where pupil_group.group_dimension = 'all' or pupil.period not like 'W%'
+    where pupil_group.group_dimension = 'all' or {{ is_told_by_group('pupil.period') }}
 ),
 
 wide as (
@@ -260,4 +260,40 @@ cross join (
     from {{ ref('student_t') }} as student
     where student.df = (select max(every_df.df) from {{ ref('student_t') }} as every_df)
 ) as normal
+{%- endmacro %}
+
+{#- Weeks and half-terms are told of everybody: groups are told by term and year. -#}
+{% macro is_told_by_group(period) -%}
+    left({{ period }}, 1) <> 'W' and left({{ period }}, 2) <> 'HT'
+{%- endmacro %}
+
+{#- Joins each row of a term's weeks to the half-term that the week lies in. -#}
+{% macro join_half_term(week, alias) -%}
+    inner join {{ ref('int_half_term') }} as {{ alias }}
+        on {{ week }}.academic_year = {{ alias }}.academic_year
+            and {{ week }}.term = {{ alias }}.term
+            and {{ week }}.week_start >= {{ alias }}.from_week
+            and {{ week }}.week_start < {{ alias }}.until_week
+{%- endmacro %}
+
+{#- The rows of a term's weeks, each under every period that it counts in: `columns` of the week beside academic_year and period. -#}
+{% macro weeks_by_period(weeks, columns) -%}
+    select
+        week.academic_year,
+        counted.period,
+        {%- for column in columns %}
+        week.{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from {{ weeks }} as week
+    {{ join_half_term('week', 'half_term') }}
+    inner join {{ ref('int_half_term_period') }} as counted
+        on half_term.academic_year = counted.academic_year and half_term.half_term = counted.half_term
+    union all
+    select
+        week.academic_year,
+        {{ iso_week_label('week.week_start') }} as period,
+        {%- for column in columns %}
+        week.{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from {{ weeks }} as week
 {%- endmacro %}

@@ -23,7 +23,7 @@ from quality.attacker.cells import (
     tables_of,
     urn_of_school,
 )
-from quality.attacker.lines import Lines, group_lines, members, nested_periods, period_lines, unit_lines
+from quality.attacker.lines import Lines, group_lines, members, nested_periods, period_lines, renamed_lines, unit_lines
 from quality.attacker.observed import Observed
 from quality.attacker.system import Block, System
 
@@ -44,7 +44,12 @@ def build_system(
     sessions = _sessions(registry)
     nested = nested_periods(cells, known, sessions)
     membership = members(tables)
-    add_up = [*group_lines(cells), *unit_lines(cells, membership), *period_lines(cells, nested)]
+    add_up = [
+        *group_lines(cells),
+        *unit_lines(cells, membership),
+        *renamed_lines(cells),
+        *period_lines(cells, nested),
+    ]
     for quantity in cells.quantities:
         for lines in add_up:
             if _adds_up(quantity, lines):
@@ -197,7 +202,7 @@ def _add_sessions(
                 possible,
                 cells.variables_of(every, quantity),
             )
-    weeks = nested[nested["weeks"].astype(bool)].groupby(["academic_year", "whole"]).size()
+    weeks = nested[nested["sort"].eq("weeks")].groupby(["academic_year", "whole"]).size()
     of_week, most_weeks = (float(registry.data["school_year"][name]) for name in ("sessions_per_week", "weeks"))
     at_most = np.full(len(every), of_week)
     for (year, period), rows in cells.frame.groupby(["academic_year", "period"]):

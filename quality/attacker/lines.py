@@ -18,6 +18,9 @@ CROSSING = "×"
 # The terms of the school year in order, as periods are named; those of them that a table has add up to its year.
 TERMS = ("AUT", "SPR", "SUM", "SUM1", "SUM2")
 CUMULATIVE = {"Y5": ("AUT", "SPR", "SUM1"), "Y6": TERMS}
+HALVES = {"AUT": ("HT1", "HT2"), "SPR": ("HT3", "HT4"), "SUM1": ("HT5",), "SUM2": ("HT6",)}
+# Two names of one span of time; six half-terms have figures once the year is over.
+SAME_SPAN = ((YEAR_TO_DATE, "Y6"), ("SUM1", "HT5"), ("SUM2", "HT6"))
 
 
 @dataclass(frozen=True)
@@ -97,16 +100,15 @@ def unit_lines(cells: Cells, membership: pd.DataFrame) -> list[Lines]:
 
 
 def period_lines(cells: Cells, nested: pd.DataFrame) -> list[Lines]:
-    """Every longer period as the sum of what lies within it; one sort of sum per year, whole and kind of part."""
+    """Every longer period as the sum of what lies within it; one sort of sum per year, whole and sort of part."""
     frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
     found = []
     on = [column for column in CELL if column != "period"]
-    for (year, whole, weeks), pairs in nested.groupby(["academic_year", "whole", "weeks"], sort=True):
+    for (year, whole, sort), pairs in nested.groupby(["academic_year", "whole", "sort"], sort=True):
         parts = frame[frame["academic_year"].eq(str(year)) & frame["period"].isin(pairs["part"])]
         wholes = frame[frame["academic_year"].eq(str(year)) & frame["period"].eq(str(whole))]
-        what = "weeks" if weeks else "terms"
         lines = _lines(
-            f"the {what} of {year} add up to {whole}",
+            f"the {sort} of {year} add up to {whole}",
             parts.merge(wholes[[*on, "cell"]], on=on, suffixes=("", "_total")),
             [],
             by_definition=False,
@@ -116,13 +118,27 @@ def period_lines(cells: Cells, nested: pd.DataFrame) -> list[Lines]:
     return found
 
 
+def renamed_lines(cells: Cells) -> list[Lines]:
+    """Every figure of a period that has two names: the one is the other."""
+    frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
+    on = [column for column in CELL if column != "period"]
+    pairs = [
+        frame[frame["period"].eq(also)].merge(
+            frame.loc[frame["period"].eq(period), [*on, "cell"]], on=on, suffixes=("", "_total")
+        )
+        for period, also in SAME_SPAN
+    ]
+    lines = _lines("two names of one period", pd.concat(pairs), [])
+    return [] if lines is None else [lines]
+
+
 def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd.DataFrame:
-    """Which periods lie within which: columns academic_year, whole, part, weeks (whether the parts are weeks).
+    """Which periods lie within which: columns academic_year, whole, part, sort (terms, half-terms, weeks).
 
     The public tables do not date the terms: a term's weeks are those in a row whose shown sessions add up to its own.
     known: the count of each variable, NaN where it is not shown.
     """
-    rows: list[tuple[str, str, str, bool]] = []
+    rows: list[tuple[str, str, str, str]] = []
     for year, frame in cells.frame.groupby("academic_year", sort=True):
         periods = set(frame["period"])
         weeks = sorted(period for period in periods if period.startswith("W"))
@@ -133,9 +149,13 @@ def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd
         }
         for whole, parts in wholes.items():
             if whole in periods:
-                rows += [(str(year), whole, part, False) for part in parts]
+                rows += [(str(year), whole, part, "terms") for part in parts]
+                halves = [half for part in parts for half in HALVES.get(part, ()) if half in periods]
+                rows += [(str(year), whole, half, "half-terms") for half in halves]
+        for term in terms:
+            rows += [(str(year), term, half, "half-terms") for half in HALVES.get(term, ()) if half in periods]
         if YEAR_TO_DATE in periods:
-            rows += [(str(year), YEAR_TO_DATE, week, True) for week in weeks]
+            rows += [(str(year), YEAR_TO_DATE, week, "weeks") for week in weeks]
         if sessions is None or not weeks:
             continue
         everybody = frame[frame["group_dimension"].eq("all")]
@@ -143,20 +163,21 @@ def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd
         amounts = everybody.assign(amount=np.where(variables >= 0, known[variables], np.nan))
         table = amounts.pivot_table(index=["level", "unit_code"], columns="period", values="amount", aggfunc="first")
         # A period of which every amount is hidden is a column that pandas leaves out.
-        table = table.reindex(columns=sorted({*table.columns, *weeks, *terms}))
-        for term in terms:
-            complete = table.dropna(subset=[*weeks, term])
+        shorter = [*terms, *sorted(period for period in periods if period.startswith("HT"))]
+        table = table.reindex(columns=sorted({*table.columns, *weeks, *shorter}))
+        for period in shorter:
+            complete = table.dropna(subset=[*weeks, period])
             if complete.empty:
                 continue
             sums = np.cumsum(complete[weeks].to_numpy(np.float64), axis=1)
             sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
             fits = np.all(
-                np.abs(sums[:, None, :] - sums[:, :, None] - complete[term].to_numpy()[:, None, None]) < 0.5, axis=0
+                np.abs(sums[:, None, :] - sums[:, :, None] - complete[period].to_numpy()[:, None, None]) < 0.5, axis=0
             )
             starts, ends = np.nonzero(fits)
             if len(starts):
-                rows += [(str(year), term, week, True) for week in weeks[starts[0] : ends[0]]]
-    return pd.DataFrame(rows, columns=["academic_year", "whole", "part", "weeks"])
+                rows += [(str(year), period, week, "weeks") for week in weeks[starts[0] : ends[0]]]
+    return pd.DataFrame(rows, columns=["academic_year", "whole", "part", "sort"])
 
 
 def _lines(name: str, entries: pd.DataFrame, by: list[str], by_definition: bool = True) -> Lines | None:

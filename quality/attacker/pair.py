@@ -23,7 +23,7 @@ from ingest.registry import Registry
 from quality.attacker.breach import Breach, Rule
 from quality.attacker.cells import ATTENDANCE, CELL, YEAR_TO_DATE, Cells, Quantity, family_of
 from quality.attacker.identities import at_least
-from quality.attacker.lines import TERMS
+from quality.attacker.lines import CUMULATIVE, TERMS
 from quality.attacker.release import Prepared, attack_release, breach_of, prepare
 from quality.attacker.solver import ContradictionError, Ranges, solve
 from quality.attacker.system import Block, System
@@ -275,6 +275,10 @@ def _closed(pairs: pd.DataFrame, before: Cells) -> Bools:
         year, period = str(pairs["academic_year"].iloc[rows[0]]), str(pairs["period"].iloc[rows[0]])
         periods = years.get(year, set())
         later_term = period in TERMS and any(term in periods for term in TERMS[TERMS.index(period) + 1 :])
-        later_week = period.startswith("W") and any(week.startswith("W") and week > period for week in periods)
-        closed[rows] = year < last_year or (period != YEAR_TO_DATE and (later_term or later_week))
+        later = any(
+            period.startswith(sort) and any(other.startswith(sort) and other > period for other in periods)
+            for sort in ("W", "HT")
+        )
+        is_over = period in CUMULATIVE and period in periods
+        closed[rows] = year < last_year or (period != YEAR_TO_DATE and (later_term or later or is_over))
     return closed

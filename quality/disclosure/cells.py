@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
@@ -23,12 +23,29 @@ WHOLE_YEARS = (YEAR_TO_DATE, "Y5", "Y6")
 RATIO, PROPORTION = "ratio", "proportion"
 
 
+# The periods that have figures. A week belongs where its Monday lies; a whole is the sum of the terms within it, of its
+# half-terms and of its weeks.
+_SPAN = """
+    used as (select distinct academic_year, period from marts.measure_value),
+    span as (
+        select academic_year, period, start_date, end_date,
+            case when is_term then 2 when period like 'HT%' then 1 else 3 end as size
+        from staging.academic_period semi join used using (academic_year, period)
+        union all by name
+        select academic_year, period, strptime(substr(period, 2) || '-1', '%G-%V-%u')::date as start_date,
+            start_date as end_date, 0 as size
+        from used where period like 'W%'
+    )
+"""
+
+
 @dataclass(frozen=True)
 class Marts:
     """What is published together, as frames with the columns of the marts.
 
     measure_value, gap, progress_school, progress_model: the marts. schools: school_key, urn, and the unit codes trust
-    and la (or None). periods: academic_year, whole, part: the parts of a whole add up to it.
+    and la (or None). periods: academic_year, whole, part: the parts of one sort add up to their whole. renamed:
+    academic_year, period, also: two names of one span of time.
     """
 
     measure_value: pd.DataFrame
@@ -37,6 +54,7 @@ class Marts:
     progress_model: pd.DataFrame
     schools: pd.DataFrame
     periods: pd.DataFrame
+    renamed: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["academic_year", "period", "also"]))
 
 
 def read_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
@@ -61,25 +79,23 @@ def read_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
         schools=connection.execute(
             f"select school_key, urn, {trust} as trust, la_code as la from marts.dim_school order by all"
         ).df(),
-        # A week belongs where its Monday lies; a whole is the sum of the terms, and of the weeks, that lie within it.
         periods=connection.execute(
-            """
-            with used as (select distinct academic_year, period from marts.measure_value),
-            span as (
-                select academic_year, period, start_date, end_date, is_term, false as is_week
-                from staging.academic_period
-                union all by name
-                select academic_year, period, strptime(substr(period, 2) || '-1', '%G-%V-%u')::date as start_date,
-                    start_date as end_date, false as is_term, true as is_week
-                from used where period like 'W%'
-            )
+            f"""
+            with {_SPAN}
             select academic_year, whole.period as whole, part.period as part
             from span as whole
             join span as part using (academic_year)
-            semi join used as w on w.academic_year = whole.academic_year and w.period = whole.period
-            semi join used as p on p.academic_year = part.academic_year and p.period = part.period
-            where not whole.is_week and (part.is_week or part.is_term) and whole.period <> part.period
-              and part.start_date >= whole.start_date and part.end_date <= whole.end_date
+            where part.size < whole.size and part.start_date >= whole.start_date and part.end_date <= whole.end_date
+            order by all
+            """
+        ).df(),
+        renamed=connection.execute(
+            f"""
+            with {_SPAN}
+            select academic_year, one.period as period, other.period as also
+            from span as one
+            join span as other using (academic_year, start_date, end_date)
+            where one.period < other.period
             order by all
             """
         ).df(),

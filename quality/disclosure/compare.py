@@ -100,7 +100,8 @@ def first_schools(marts: Marts, count: int) -> Marts:
     model = marts.progress_model.drop(columns="n_pupils").merge(
         pupils.set_axis([*pupils.columns[:2], "n_pupils"], axis=1)
     )
-    return Marts(pd.concat(frames, ignore_index=True), marts.gap.head(0), progress, model, schools, marts.periods)
+    values = pd.concat(frames, ignore_index=True)
+    return Marts(values, marts.gap.head(0), progress, model, schools, marts.periods, marts.renamed)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 GROUPS, MARGIN, SCHOOLS, PERIODS, SAME, MODEL = "groups", "margin", "schools", "periods", "same", "model"
+RENAMED = "renamed"
 _CROSSING = "×"
 _UNIT = ["family", "table_name", "period", "level", "unit_code"]
 _GROUP = ["group_definition", "group_dimension", "group_value"]
@@ -65,10 +66,18 @@ def unit_parents(cells: pd.DataFrame, schools: pd.DataFrame) -> pd.DataFrame:
     return parents
 
 
-def additive_lines(cells: pd.DataFrame, schools: pd.DataFrame, periods: pd.DataFrame) -> Lines:
+def sort_of_period(period: str) -> str:
+    """The sort of a part of a longer period: the weeks of a term add up to it, and so do its half-terms."""
+    return "week" if period.startswith("W") else "half-term" if period.startswith("HT") else "term"
+
+
+def additive_lines(
+    cells: pd.DataFrame, schools: pd.DataFrame, periods: pd.DataFrame, renamed: pd.DataFrame | None = None
+) -> Lines:
     """Every sum among the cells of one year, along each of its families by itself.
 
-    cells: family and the columns of CELL, one row per cell. periods: whole, part, for families that add up over time.
+    cells: family and the columns of CELL, one row per cell. periods: family, whole, part, for families that add up over
+    time. renamed: period, also: two names of one span of time, whose figures are one.
     Raises `ValueError` as `unit_parents` does.
     """
     cells = cells.assign(cell=np.arange(len(cells)))
@@ -97,9 +106,13 @@ def additive_lines(cells: pd.DataFrame, schools: pd.DataFrame, periods: pd.DataF
     parts = values.merge(periods, left_on=["family", "period"], right_on=["family", "part"])
     on = ["family", "level", "unit_code", *_GROUP]
     wholes = values[[*on, "period", "cell"]].rename(columns={"period": "whole"})
-    # A year is the sum of its terms and also of its weeks: two lines, not one.
-    parts = parts.assign(is_week=parts["period"].str.startswith("W"))
-    kinds.append((PERIODS, ["is_week"], parts.merge(wholes, on=[*on, "whole"], suffixes=("", "_total"))))
+    # A year is the sum of its terms, of its half-terms and also of its weeks: three lines, not one.
+    parts = parts.assign(sort=[sort_of_period(str(period)) for period in parts["period"]])
+    kinds.append((PERIODS, ["sort"], parts.merge(wholes, on=[*on, "whole"], suffixes=("", "_total"))))
+    if renamed is not None:
+        again = values.rename(columns={"period": "also"}).merge(renamed, on="also")
+        one = values[[*on, "period", "cell"]]
+        kinds.append((RENAMED, [], again.merge(one, on=[*on, "period"], suffixes=("", "_total"))))
     # A school's row in progress_school is the school's cell itself; the model's number of pupils is their sum.
     progress = tables[tables["level"].eq("school")]
     of_schools = values.loc[values["level"].eq("school"), ["family", "unit_code", *_GROUP, "cell"]]
@@ -137,7 +150,7 @@ def refuse_contradictions(cells: pd.DataFrame, amount: Floats, exact: Bools, lin
     is_exact = np.bincount(lines.line, ~exact[lines.cell], lines.count) == 0
     checked = np.isin(lines.kind, [GROUPS, MARGIN, MODEL]) | (np.isin(lines.kind, [SCHOOLS]) & is_exact)
     wrong = np.flatnonzero(checked & (sums < -0.5))
-    unequal = np.flatnonzero((lines.kind == SAME) & (np.abs(sums) > 0.5))
+    unequal = np.flatnonzero(np.isin(lines.kind, [SAME, RENAMED]) & (np.abs(sums) > 0.5))
     if len(wrong) or len(unequal):
         line = (wrong if len(wrong) else unequal)[0]
         total = lines.cell[(lines.line == line) & (lines.sign > 0)][0]

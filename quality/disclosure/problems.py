@@ -28,6 +28,7 @@ from quality.disclosure.lines import (
     Lines,
     additive_lines,
     refuse_contradictions,
+    sort_of_period,
 )
 from quality.disclosure.secondary import Problem, View
 
@@ -118,7 +119,7 @@ def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
         np.maximum.at(summed, cell_of_row[counts_pupils], enrolments)
         over_time = sorted(set(mine.loc[mine["kind"].eq(RATIO), "family"]))
         nests = _nests(marts.periods, year, over_time)
-        lines = additive_lines(cells, marts.schools, nests)
+        lines = additive_lines(cells, marts.schools, nests, _renamed(marts, year))
         refuse_contradictions(cells, summed, exact, lines)
         sessions = _sessions(mine, cells, cell_of_row, n)
         orders = [*_within_whole(cells, nests), *_within_measure(cells, subset_measures(registry), mine)]
@@ -144,7 +145,7 @@ def share_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
         n, ones = np.zeros(len(cells)), np.zeros(len(cells))
         np.maximum.at(n, cell_of_row, mine["denominator"].to_numpy(np.float64))
         np.maximum.at(ones, cell_of_row, mine["numerator"].to_numpy(np.float64))
-        lines = additive_lines(cells, marts.schools, _nests(marts.periods, year, []))
+        lines = additive_lines(cells, marts.schools, _nests(marts.periods, year, []), _renamed(marts, year))
         refuse_contradictions(cells, ones, np.ones(len(cells), dtype=bool), lines)
         orders = _within_measure(cells, subset_measures(registry), mine.assign(family=mine["measure_id"]))
         stages.append(
@@ -350,6 +351,10 @@ def _nests(periods: pd.DataFrame, year: str, families: list[str]) -> pd.DataFram
     )
 
 
+def _renamed(marts: Marts, year: str) -> pd.DataFrame:
+    return marts.renamed.loc[marts.renamed["academic_year"].astype(str).eq(year), ["period", "also"]].astype(str)
+
+
 def _sessions(rows: pd.DataFrame, cells: pd.DataFrame, cell_of_row: Integers, n: Floats) -> Floats:
     """Sessions per pupil of each cell's family and period, by which numbers of pupils add up over time."""
     possible = np.zeros(len(cells))
@@ -374,7 +379,7 @@ def _most_sessions(cells: pd.DataFrame, nests: pd.DataFrame, registry: Registry)
 
 
 def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[int, float]]]:
-    """Who is counted in a term or week is counted in the year; who is counted in the year is in one of its terms."""
+    """Who is counted in a part is counted in the whole; who is counted in the whole is in one of its parts."""
     place = {key: i for i, key in enumerate(cells[["family", *CELL]].itertuples(index=False, name=None))}
     after_period = 3
     parts_of: dict[tuple[str, str], list[str]] = {}
@@ -388,9 +393,10 @@ def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[i
             if (other := (*key[: after_period - 1], part, *key[after_period:])) in place
         ]
         relations += [[(whole, 1.0), (part, -1.0)] for part in found]
-        terms = [part for part in found if not str(cells["period"].iat[part]).startswith("W")]
-        if terms:
-            relations.append([(whole, -1.0), *((part, 1.0) for part in terms)])
+        for sort in ("term", "half-term"):
+            of_sort = [part for part in found if sort_of_period(str(cells["period"].iat[part])) == sort]
+            if of_sort:
+                relations.append([(whole, -1.0), *((part, 1.0) for part in of_sort)])
     return relations
 
 

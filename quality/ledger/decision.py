@@ -263,11 +263,11 @@ def _write_publication(
         with last_week as (select academic_year, max(week_start) as week_start from week_log group by academic_year),
         part as (
             select c.academic_year, c.term, c.week_start,
-                coalesce(c.week_start <= l.week_start, false) as is_correction
+                coalesce(c.week_start <= l.week_start, false) as is_correction, false as is_regrouped
             from ledger.week_delta as c left join last_week as l using (academic_year)
             union all
             -- Another group: every week of the record counts elsewhere now.
-            select w.academic_year, w.term, null, true
+            select w.academic_year, w.term, w.week_start, true, true
             from week_kept as w
             semi join (
                 from ledger.record_delta as d semi join record_kept using ({", ".join(RECORD_KEY)})
@@ -275,10 +275,12 @@ def _write_publication(
             ) as d using (academic_year, school_key, pupil_key)
         ),
         touched as (
-            select academic_year, 'YTD' as period, '{ATTENDANCE}' as family, is_correction from part
-            union all select academic_year, term, '{ATTENDANCE}', is_correction from part
+            select p.academic_year, counted.period, '{ATTENDANCE}' as family, p.is_correction
+            from part as p {records.PERIODS_OF_WEEK_SQL.format(week="p")}
+            -- Half-terms and weeks are told of everybody alone.
+            where not (p.is_regrouped and left(counted.period, 2) = 'HT')
             union all select academic_year, strftime(week_start, 'W%G-%V'), '{ATTENDANCE}', is_correction from part
-            where week_start is not null
+            where not is_regrouped
             union all select academic_year, 'YTD', family, true from ledger.record_delta where family <> '{ATTENDANCE}'
         ),
         moved as (

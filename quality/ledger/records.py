@@ -29,6 +29,14 @@ LOGS = {
     "cell": (f"{_CELL_TYPES}, is_removed boolean", ("table_name", "row_key")),
 }
 
+# Joins a week of a term, by the table or alias that has it, to every longer period that it counts in: counted.period.
+PERIODS_OF_WEEK_SQL = """
+    join intermediate.int_half_term as half_term
+        on {week}.academic_year = half_term.academic_year and {week}.term = half_term.term
+        and {week}.week_start >= half_term.from_week and {week}.week_start < half_term.until_week
+    join intermediate.int_half_term_period as counted
+        on half_term.academic_year = counted.academic_year and half_term.half_term = counted.half_term
+"""
 # A period's figures are made of each pupil's sums: corrections that make up for each other change none of them.
 _SUMMED = (
     "".join(
@@ -139,8 +147,8 @@ def changed_rows(connection: duckdb.DuckDBPyConnection) -> None:
 def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str, weeks: str, version: int) -> None:
     """Replaces a table of `rule.STATE_DDL` by the state that two tables of records and weeks stand for.
 
-    Records have a number in `record_number`. Attendance enters its week, its term and the year to date; a result the
-    year to date. Parameters: `version`, the entry whose last week of each year parts the past from what is later.
+    Records have a number in `record_number`. Attendance enters its week and every longer period that holds it; a result
+    the year to date. Parameters: `version`, the entry whose last week of each year parts the past from what is later.
     """
     connection.execute(
         f"""
@@ -154,7 +162,7 @@ def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str
             from week_log group by academic_year
         ),
         zoned as (
-            select r.record_id, w.term, w.week_start, {", ".join(f"w.{count}" for count in COUNTS)},
+            select r.record_id, w.academic_year, w.term, w.week_start, {", ".join(f"w.{count}" for count in COUNTS)},
                 case when w.week_start <= l.of_version then 'past' when w.week_start <= l.of_release then 'mid'
                     else 'later' end as zone
             from ({weeks}) as w
@@ -163,9 +171,8 @@ def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str
             left join last_week as l on l.academic_year = w.academic_year
         ),
         printed as (
-            select 'YTD' as period, record_id, {_SUMMED} from zoned group by record_id
-            union all
-            select term, record_id, {_SUMMED} from zoned group by term, record_id
+            select counted.period, record_id, {_SUMMED}
+            from zoned {PERIODS_OF_WEEK_SQL.format(week="zoned")} group by counted.period, record_id
             union all
             select strftime(week_start, 'W%G-%V'), record_id, {_SUMMED} from zoned group by week_start, record_id
             union all

@@ -9,6 +9,7 @@ from ingest.registry import Registry
 from quality.rules import STATUSES, Between, InSet, NotNull, Rows, RowsWhere, Rule, Suite, Unique, any_null, literal
 from quality.suites.bridge import bridge_rules
 from quality.suites.coverage import unit_coverage_rules
+from quality.suites.reason import reason_rules
 from quality.suites.responses import response_rules
 
 LEVELS = ("school", "trust", "la", "region", "national")
@@ -727,6 +728,7 @@ def marts_suite(registry: Registry) -> Suite:
             *_figure_rules(registry),
             *unit_coverage_rules(),
             *bridge_rules(),
+            *reason_rules(),
             *response_rules(registry),
         ),
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from quality.attacker.breach import Breach
 from tests.attacker.published import attacked, primary, published, suppressed
 from tests.disclosure.trusts import random_trust
 
@@ -17,6 +20,30 @@ def test_no_random_trust_gives_a_hidden_count_away(soak_factor: int) -> None:
         for tier in ("public", "leaders"):
             leaks += [(seed, breach.sentence()) for breach in attacked(published(marts, suppressed(marts, tier)), tier)]
     assert leaks == []
+
+
+def hidden_but_for(*periods: str) -> list[Breach]:
+    """What is found out where the rows of some periods that are to be hidden are shown."""
+    marts = random_trust(7, 5, MOVERS, weeks=4, half_terms=True)
+    hidden = suppressed(marts)
+    shown = {key for key in hidden["measure_value"] if key.split("|")[1] in periods}
+    assert shown
+    return attacked(published(marts, {**hidden, "measure_value": hidden["measure_value"] - shown}))
+
+
+def test_a_trust_with_half_terms_gives_no_hidden_count_away() -> None:
+    marts = random_trust(7, 5, MOVERS, weeks=4, half_terms=True)
+    for tier in ("public", "leaders"):
+        assert [breach.sentence() for breach in attacked(published(marts, suppressed(marts, tier)), tier)] == []
+
+
+@pytest.mark.parametrize(
+    ("periods", "identity"),
+    [(["Y6"], "two names of one period"), (["HT1", "HT2"], "the half-terms of 2024/25 add up to AUT")],
+)
+def test_periods_that_are_not_hidden_with_the_others_are_found_out(periods: list[str], identity: str) -> None:
+    said = {line for breach in hidden_but_for(*periods) for line in breach.identities}
+    assert any(identity in line for line in said), said
 
 
 def test_primary_hiding_alone_is_found_out_in_random_trusts(soak_factor: int) -> None:

@@ -26,6 +26,10 @@ create table disclosure.pattern (tier varchar, table_name varchar, row_key varch
 create table intermediate.int_enrolment_week (academic_year varchar, school_key varchar, pupil_key bigint, term varchar,
     week_start date, expected integer, received integer, possible integer, attended integer, authorised integer,
     unauthorised integer, late integer);
+create table intermediate.int_half_term as select '2025/26' as academic_year, 'HT1' as half_term, 'AUT' as term,
+    date '2025-07-28' as from_week, date '2026-08-03' as until_week;
+create table intermediate.int_half_term_period as select '2025/26' as academic_year, 'HT1' as half_term,
+    unnest(['YTD', 'AUT', 'HT1']) as period;
 create table intermediate.int_pupil_group (academic_year varchar, pupil_key bigint, group_dimension varchar,
     group_definition varchar, group_value varchar);
 create table intermediate.int_outcome (academic_year varchar, measure_id varchar, pupil_key bigint, school_key varchar,
@@ -58,8 +62,8 @@ create or replace temp table contribution as
 select p.period, u.level, u.unit_code, c.group_dimension, c.group_value, c.pupil_key, sum(c.attended) as attended,
     sum(c.possible) as possible
 from counted as c join aggregates.school_unit as u using (school_key),
-    lateral (values ('YTD'), (c.term), (strftime(c.week_start, 'W%G-%V'))) as p (period)
-where c.group_dimension = 'all' or not starts_with(p.period, 'W')
+    lateral (values ('YTD'), (c.term), ('HT1'), (strftime(c.week_start, 'W%G-%V'))) as p (period)
+where c.group_dimension = 'all' or left(p.period, 1) <> 'W' and left(p.period, 2) <> 'HT'
 group by all;
 delete from exports_public.measure_value where measure_id = 'attendance_rate';
 """

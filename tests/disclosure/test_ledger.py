@@ -90,7 +90,7 @@ def test_corrections_of_as_many_pupils_as_a_figure_rests_on_are_told_as_a_revisi
     second = trust.publish("two")
     assert second.decision.waiting == 0
     assert differing(first.shown[ALL_A], second.shown[ALL_A]) == set(girls_of_a)
-    assert revisions(trust) == {"AUT": 2, "YTD": 2, "W2025-36": 2, "W2025-37": 1}
+    assert revisions(trust) == {"AUT": 2, "HT1": 2, "YTD": 2, "W2025-36": 2, "W2025-37": 1}
 
 
 def test_a_correction_waits_for_others_and_is_told_with_them(trust: Trust) -> None:

@@ -24,11 +24,14 @@ Cell = tuple[str, str, str, str, str]  # period, level, unit_code, group_dimensi
 Sum = tuple[Cell, list[Cell]]
 
 
-def random_trust(seed: int, most_schools: int = 5, movers: float = 0.0, weeks: int = 0) -> Marts:
+def random_trust(
+    seed: int, most_schools: int = 5, movers: float = 0.0, weeks: int = 0, half_terms: bool = False
+) -> Marts:
     """One to thirty schools of two trusts and two authorities: skewed and whole groups, joiners and leavers.
 
     movers: share of the pupils who go to another school after the first term: one pupil of the year, two enrolments.
-    weeks: of each term, with rows for all pupils; a term has then no more sessions than its weeks have.
+    weeks: of each term, with rows for all pupils; a term has then no more sessions than its weeks have. half_terms: of
+    the weeks, with rows for all pupils; the year stands under the name of six half-terms as well.
     """
     rng = np.random.default_rng(seed)
     sizes = {size: weight for size, weight in SCHOOLS.items() if size <= most_schools}
@@ -61,16 +64,23 @@ def random_trust(seed: int, most_schools: int = 5, movers: float = 0.0, weeks: i
         here = (stay == 0) | (stay == TERMS.index(term) + 1)
         at = pd.concat([pupils, schools.iloc[school].reset_index(drop=True)], axis=1)
         rows += [
-            at.assign(period=period, part_of=term, **_sessions(rng, here, rate, most))
-            for period, most in _parts(term, weeks)
+            at.assign(period=period, part_of=term, half=_half(term, place, weeks), **_sessions(rng, here, rate, most))
+            for place, (period, most) in enumerate(_parts(term, weeks))
         ]
         school = np.where(rng.random(n) < movers, rng.integers(0, n_schools, n), school)
     parts = pd.concat(rows, ignore_index=True).query("possible > 0")
     keys, sessions = [*pupils.columns, *schools.columns], ["possible", "absent", "unauthorised"]
     terms = parts.groupby([*keys, "part_of"], as_index=False)[sessions].sum().rename(columns={"part_of": "period"})
     year = terms.groupby(keys, as_index=False)[sessions].sum().assign(period="YTD")
-    stays = [terms, year, parts.drop(columns="part_of")] if weeks else [terms, year]
+    stays = [terms, year, parts.drop(columns=["part_of", "half"])] if weeks else [terms, year]
+    if half_terms:
+        of_half = parts.groupby([*keys, "half"], as_index=False)[sessions].sum().rename(columns={"half": "period"})
+        stays += [of_half, year.assign(period="Y6")]
     return _marts(schools, pd.concat(stays, ignore_index=True))
+
+
+def _half(term: str, place: int, weeks: int) -> str:
+    return f"HT{2 * TERMS.index(term) + (1 if 2 * place < weeks else 2)}"
 
 
 def _parts(term: str, weeks: int) -> list[tuple[str, int]]:
@@ -87,10 +97,14 @@ def _sessions(rng: np.random.Generator, here: np.ndarray, rate: np.ndarray, most
 
 
 def periods_of(periods: Iterable[str]) -> pd.DataFrame:
-    """How the periods of a random trust nest: terms and weeks in the year, and weeks in terms, half in each."""
-    weeks = sorted({period for period in periods if period.startswith("W")})
-    nested = [("YTD", part) for part in [*TERMS, *weeks]]
+    """How the periods of a random trust nest: terms, half-terms and weeks in the year, the shorter in the longer."""
+    there = set(periods)
+    weeks = sorted({period for period in there if period.startswith("W")})
+    halves = sorted({period for period in there if period.startswith("HT")})
+    nested = [(whole, part) for whole in ("YTD", "Y6") if whole in there for part in [*TERMS, *halves, *weeks]]
     nested += [(TERMS[2 * place // len(weeks)], week) for place, week in enumerate(weeks)]
+    nested += [(TERMS[place // 2], half) for place, half in enumerate(halves)]
+    nested += [(halves[4 * place // len(weeks)], week) for place, week in enumerate(weeks) if halves]
     return pd.DataFrame(nested, columns=["whole", "part"]).assign(academic_year=YEAR)
 
 
@@ -105,8 +119,8 @@ def _marts(schools: pd.DataFrame, stays: pd.DataFrame) -> Marts:
     for (level, unit), dimension in product(
         [("school", "urn"), ("trust", "trust"), ("la", "la")], ["all", *DIMENSIONS]
     ):
-        # Weeks have rows of all pupils alone.
-        those = stays if dimension == "all" else stays[~stays["period"].str.startswith("W")]
+        # Weeks and half-terms have rows of all pupils alone.
+        those = stays if dimension == "all" else stays[~stays["period"].str.match("W|HT")]
         grouped = those.groupby(["period", unit, dimension])
         for measure in (*RATIOS, *PROPORTIONS):
             ratio = measure in RATIOS
@@ -137,7 +151,16 @@ def _marts(schools: pd.DataFrame, stays: pd.DataFrame) -> Marts:
     progress = pd.DataFrame(columns=["academic_year", "measure_id", "school_key", "urn", "n"])
     model = pd.DataFrame(columns=["academic_year", "measure_id", "method", "n_pupils"])
     gap = gap[[*GAP_KEY, "n_group", "n_comparator"]]
-    return Marts(values, gap, progress, model, schools, periods_of(stays["period"]))
+    renamed = pd.DataFrame({"academic_year": YEAR, "period": ["Y6"], "also": ["YTD"]})
+    return Marts(
+        values,
+        gap,
+        progress,
+        model,
+        schools,
+        periods_of(stays["period"]),
+        renamed[renamed["period"].isin(stays["period"])],
+    )
 
 
 def row_key(row: pd.Series, key: list[str]) -> str:

@@ -310,6 +310,16 @@ def _bridges() -> list[Fault]:
     ]
 
 
+def _reasons() -> list[Fault]:
+    at = "marts.attendance_reason"
+    one = f"where unit_code || code = (select min(unit_code || code) from {at})"
+    return [
+        Fault(f"insert into {at} from {at} {one}", {f"QM-210@{at}": 2, f"RC-032@{at}": 3}),
+        Fault(f"update {at} set meaning = null {one}", {f"QM-211@{at}": 1}),
+        Fault(f"update {at} set value = value + 1 {one}", {f"QM-212@{at}": 1}),
+    ]
+
+
 def _records() -> list[Fault]:
     coverage, issue, delivery, one = (
         "marts.coverage",
@@ -599,6 +609,7 @@ FAULTS = [
     *_unit_coverage(),
     *_records(),
     *_bridges(),
+    *_reasons(),
     *_exports("public"),
     *_exports("leaders"),
     Fault("alter table marts.dim_pupil_status add column surname varchar", {"QX-001@information_schema.columns": 1}),

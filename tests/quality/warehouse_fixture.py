@@ -112,6 +112,12 @@ any_value(urn) as urn, max(session_date) as end_date, 'PM' as end_session, count
 count_if(is_authorised) as authorised, count_if(is_unauthorised) as unauthorised, 5 as school_days,
 case when any_value(code) = 'I' then 'illness' else 'unexplained' end as main_reason, 0 as attended_before,
 true as is_open from marts.fct_session where not is_attended group by enrolment_key;
+create table marts.attendance_reason as select '2025/26' as academic_year, 'YTD' as period, 'school' as level,
+urn as unit_code, code, 'A meaning' as meaning, 'a_reason' as reason,
+case when any_value(is_authorised) then 'authorised' else 'unauthorised' end as category,
+count(distinct pupil_key) as n, count(*) as sessions, p.possible, 100.0 * count(*) / p.possible as value, 'ok' as status
+from marts.fct_session join (select urn, count_if(is_possible) as possible from marts.fct_session group by urn) as p
+using (urn) where is_authorised or is_unauthorised group by urn, code, p.possible;
 create table marts.attendance_signal as select r.rule_id, s.enrolment_key, r.signal_date, s.academic_year, s.pupil_key,
 s.school_key, s.urn, r.rule_id as rule_name, s.start_date as evidence_from, cast(null as integer) as spells,
 r.sessions, cast(null as integer) as possible, cast(null as varchar) as spell_starts,

@@ -24,9 +24,7 @@ came as (
         {{ sum_if('mark.is_attended') }} as attended,
         {{ sum_if('mark.is_authorised') }} as authorised,
         {{ sum_if('mark.is_unauthorised') }} as unauthorised,
-        {{ sum_if('mark.is_late') }} as late,
-        bit_or(case when mark.is_attended then {{ session_bit('mark.session_date', 'mark.session') }} else 0 end) as attended_bits,
-        bit_or(case when mark.is_authorised or mark.is_unauthorised then {{ session_bit('mark.session_date', 'mark.session') }} else 0 end) as absent_bits
+        {{ sum_if('mark.is_late') }} as late
     from {{ ref('int_session_judgement') }} as mark
     inner join slice on mark.slice_fingerprint = slice.slice_fingerprint
     inner join {{ ref('int_day') }} as day on mark.session_date = day.session_date

@@ -13,18 +13,19 @@ with week as (
     group by school_key, academic_year, term, week_start
 ),
 
+counted as (
+    {{ weeks_by_period('week', ['school_key', 'expected', 'came']) }}
+),
+
 register as (
-    {%- for label in ['term', "'YTD'", iso_week_label('week_start')] %}
     select
         academic_year,
-        {{ label }} as period,
+        period,
         school_key,
         sum(expected) as expected,
         sum(came) as came
-    from week
-    group by academic_year, school_key{{ ", " ~ label if label != "'YTD'" }}
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
+    from counted
+    group by academic_year, period, school_key
 ),
 
 period as (

@@ -45,9 +45,14 @@ definition as (
     from {{ ref('stg_register_code') }}
 ),
 
+-- Which periods a year is counted in: a year's five half-terms are one of them from the day after the last.
 period as (
-    select {{ sum_of_hashes("concat(academic_year, '|', period, '|', cast(start_date as varchar), '|', cast(end_date as varchar))") }} as period_hash
-    from {{ ref('academic_period') }}
+    select
+        span.academic_year,
+        {{ sum_of_hashes("concat(span.period, '|', cast(span.start_date as varchar), '|', cast(span.end_date as varchar), '|', coalesce(half.half_term, ''))") }} as period_hash
+    from {{ ref('academic_period') }} as span
+    left join {{ ref('int_half_term_period') }} as half on span.academic_year = half.academic_year and span.period = half.period
+    group by span.academic_year
 ),
 
 present as (
@@ -75,7 +80,7 @@ combined as (
 select
     combined.school_key,
     combined.academic_year,
-    {{ bigint_hash("concat(combined.school_key, '|', combined.academic_year, '|', cast(combined.slice_hash as varchar), '|', cast(definition.definition_hash as varchar), '|', cast(period.period_hash as varchar), '|" ~ local_md5(tojson(var('registry'), sort_keys=true)) ~ "|" ~ var('code_fingerprint') ~ "')") }} as slice_fingerprint
+    {{ bigint_hash("concat(combined.school_key, '|', combined.academic_year, '|', cast(combined.slice_hash as varchar), '|', cast(definition.definition_hash as varchar), '|', coalesce(cast(period.period_hash as varchar), ''), '|" ~ local_md5(tojson(var('registry'), sort_keys=true)) ~ "|" ~ var('code_fingerprint') ~ "')") }} as slice_fingerprint
 from combined
 cross join definition
-cross join period
+left join period on combined.academic_year = period.academic_year

@@ -1,17 +1,19 @@
 {{ config(alias='coverage') }}
 -- What the public tier tells of: the mart, but for what its ledger holds back.
-with register as (
-    {%- for period in ['term', "'YTD'"] %}
+with counted as (
+    {{ weeks_by_period(source('ledger', 'basis_week'), ['school_key', 'expected', 'received']) }}
+),
+
+register as (
     select
         academic_year,
-        {{ period }} as period,
+        period,
         school_key,
         sum(expected) as expected,
         sum(received) as received
-    from {{ source('ledger', 'basis_week') }}
-    group by academic_year, {{ "term, " if period == 'term' }}school_key
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
+    from counted
+    where period not like 'W%'
+    group by academic_year, period, school_key
 ),
 
 joined as (

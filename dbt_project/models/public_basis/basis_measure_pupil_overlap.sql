@@ -1,16 +1,17 @@
 {{ config(alias='measure_pupil_overlap') }}
 -- Pupils whom the public tier counts at more than one school in one period.
-with counted as (
-    {%- for period in ['term', "'YTD'", iso_week_label('week_start')] %}
+with came as (
+    {{ weeks_by_period(source('ledger', 'basis_week'), ['pupil_key', 'school_key', 'possible']) }}
+),
+
+counted as (
     select distinct
         academic_year,
-        {{ period }} as period,
+        period,
         pupil_key,
         school_key
-    from {{ source('ledger', 'basis_week') }}
+    from came
     where possible > 0
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
 ),
 
 mover as (

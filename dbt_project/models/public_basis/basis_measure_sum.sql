@@ -1,11 +1,17 @@
 {{ config(alias='measure_sum') }}
 -- Attendance of the years of which the public tier does not hold all that came, from the records it holds.
 -- A pupil is or is not persistently absent over a whole period, so the weeks of a period add up before anything is judged.
-with stay as (
-    {%- for period in ['term', "'YTD'", iso_week_label('week_start')] %}
+with counted as (
+    {{ weeks_by_period(
+        source('ledger', 'basis_week'),
+        ['school_key', 'pupil_key', 'expected', 'received', 'possible', 'attended', 'authorised', 'unauthorised', 'late']
+    ) }}
+),
+
+stay as (
     select
         academic_year,
-        {{ period }} as period,
+        period,
         school_key,
         pupil_key,
         sum(expected) as expected,
@@ -16,10 +22,8 @@ with stay as (
         sum(unauthorised) as unauthorised,
         sum(authorised) + sum(unauthorised) as absent,
         sum(late) as late
-    from {{ source('ledger', 'basis_week') }}
-    group by academic_year, school_key, pupil_key{{ {'term': ', term', "'YTD'": ''}.get(period, ', week_start') }}
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
+    from counted
+    group by academic_year, period, school_key, pupil_key
 ),
 
 {{ attendance_measure_sums(source('ledger', 'basis_group'), of_school=true, sliced=false) }}

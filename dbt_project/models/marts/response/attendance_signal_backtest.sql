@@ -17,14 +17,14 @@ with term as (
 
 pupil_term as (
     select
-        academic_year,
-        period as term,
-        pupil_key,
-        sum(attended) as attended,
-        sum(possible) as possible
-    from {{ ref('attendance_enrolment_period') }}
-    where period <> 'YTD'
-    group by academic_year, period, pupil_key
+        counted.academic_year,
+        counted.period as term,
+        counted.pupil_key,
+        sum(counted.attended) as attended,
+        sum(counted.possible) as possible
+    from {{ ref('attendance_enrolment_period') }} as counted
+    inner join term on counted.academic_year = term.academic_year and counted.period = term.term
+    group by counted.academic_year, counted.period, counted.pupil_key
 ),
 
 -- A term that is still under way says nothing yet of the one before.

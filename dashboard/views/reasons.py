@@ -1,0 +1,96 @@
+"""Reasons of absence by register code, and lateness; for readers of pupils' rows, who alone are given them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, readings, wording
+from dashboard.components import palette
+from dashboard.components.charts import share_bars
+from dashboard.components.figure import Table, figure, paragraph, title_of
+from dashboard.components.filters import choose
+from dashboard.context import Context
+
+_TABLE = "marts.attendance_reason"
+_MEASURE = "overall_absence_rate"
+_KINDS = {
+    "authorised": "Authorised absence",
+    "unauthorised": "Unauthorised absence",
+    "present": "Attended, late before the register closed",
+}
+_COLOURS = dict(zip(_KINDS.values(), palette.CATEGORIES, strict=False))
+
+
+def section(context: Context, year: str, period: str) -> None:
+    """The reasons of one year and period; nothing at all where this reader has none, or the period is a week."""
+    if not context.release.has(_TABLE):
+        return
+    frame: pd.DataFrame = context.ask(queries.reasons, _TABLE, year, period)
+    if frame.empty:
+        return
+    st.header("Reasons and lateness", anchor=False)
+    units = context.units_of(frame)
+    unit = choose("Reasons of", units, "reasons_of")
+    level, code = unit.split("|", 1)
+    rows = frame[(frame["level"] == level) & (frame["unit_code"] == code)].reset_index(drop=True)
+    if rows.empty:
+        paragraph(f"This release has no reasons for {units[unit]}.")
+        return
+    _by_code(context, rows, units[unit], year, period)
+
+
+def _by_code(context: Context, rows: pd.DataFrame, place: str, year: str, period: str) -> None:
+    absent = [row for row in rows.to_dict("records") if row["category"] != "present"]
+    late = [row for row in rows.to_dict("records") if row["category"] == "present"]
+    missed, possible = sum(int(row["sessions"]) for row in absent), int(rows["possible"].max())
+    named = f"{wording.period_name(period)} {year}"
+    if absent and readings.shown(absent[0]):
+        first = absent[0]
+        share = f"{100 * int(first['sessions']) / missed:.0f}% of absence"
+        title = title_of(f"{first['meaning']} is {share}", f"Reasons: {share} has the first")
+        takeaway = (
+            f"{place}, {named.lower()}: of {possible:,} possible sessions {missed:,} were missed, "
+            f"{int(first['sessions']):,} of them by {int(first['n']):,} pupils under code {first['code']} "
+            f"({first['meaning'].lower()})."
+        )
+    else:
+        title, takeaway = "Reasons cannot be compared", f"{place}, {named.lower()}: too little came to compare reasons."
+    if late and readings.shown(late[0]):
+        takeaway += (
+            f" {int(late[0]['n']):,} pupils came late before the register closed, {int(late[0]['sessions']):,} times; "
+            "these sessions were attended."
+        )
+    rows = rows.assign(kind=[_KINDS[str(category)] for category in rows["category"]])
+    figure(
+        key="reasons",
+        title=title,
+        takeaway=f"{takeaway} Sessions are counted as they were marked, so there is no interval.",
+        alt_text=f"Sessions by register code as a percentage of possible sessions, {place}; the table has the figures.",
+        caption=context.caption(_MEASURE, place, f"{year}, {wording.period_name(period).lower()}"),
+        table=Table(
+            rows,
+            ("code", "meaning", "kind", "n", "sessions", "value", "status"),
+            "percent",
+            {
+                "code": "Code",
+                "meaning": "Meaning",
+                "kind": "Counted as",
+                "n": "Pupils (n)",
+                "sessions": "Sessions",
+                "value": "Of possible sessions",
+            },
+        ),
+        chart=share_bars(
+            pd.DataFrame(
+                {
+                    "name": [f"{row['meaning']} ({row['code']})" for row in rows.to_dict("records")],
+                    "value": [float(row["value"]) if readings.shown(row) else 0.0 for row in rows.to_dict("records")],
+                    "word": rows["kind"],
+                }
+            ),
+            axis_title="Sessions with the code, % of possible sessions",
+            words=_COLOURS,
+        ),
+        level=3,
+    )
