@@ -27,7 +27,8 @@
         'progress_school': {
             'key': ['academic_year', 'measure_id', 'school_key'],
             'figures': ['n', 'coverage', 'raw_mean', 'shrunken', 'reliability', 'raw_ci_low', 'raw_ci_high', 'shrunken_se',
-                        'shrunken_ci_low', 'shrunken_ci_high', 'probability_above', 'dfe_band']},
+                        'shrunken_ci_low', 'shrunken_ci_high', 'probability_above', 'dfe_band'],
+            'hidden_alone': ['coverage']},
         'progress_model': {
             'key': ['academic_year', 'measure_id', 'method'],
             'figures': ['n_pupils', 'n_schools', 'coefficients', 'var_school', 'var_pupil', 'icc', 'deviance']},

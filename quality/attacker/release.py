@@ -13,6 +13,7 @@ from quality.attacker.breach import Breach, kind_of_range
 from quality.attacker.cells import Cells, Quantity, read_cells
 from quality.attacker.identities import build_system
 from quality.attacker.inferences import figures_left, infer
+from quality.attacker.missing import results_missing
 from quality.attacker.observed import Observed, observe
 from quality.attacker.rolls import rolls_told
 from quality.attacker.solver import ContradictionError, Ranges, solve
@@ -36,7 +37,11 @@ def attack_release(tables: Mapping[str, pd.DataFrame], registry: Registry, tier:
         return []
     breaches = [*prepared.breaches, *solved(prepared, tier)]
     given = {(breach.table, breach.row_key) for breach in breaches}
-    left = [*figures_left(tables, registry, tier), *rolls_told(tables, registry, tier)]
+    left = [
+        *figures_left(tables, registry, tier),
+        *rolls_told(tables, registry, tier),
+        *results_missing(prepared.cells, tables, registry, tier),
+    ]
     return breaches + [breach for breach in left if (breach.table, breach.row_key) not in given]
 
 

@@ -17,6 +17,7 @@ from ingest.registry import Registry
 from quality.attacker.breach import Breach
 from quality.attacker.cells import (
     ATTENDANCE,
+    CELL,
     TABLE_KEYS,
     family_of,
     is_hidden,
@@ -44,6 +45,7 @@ def rolls_told(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str
     }
     said = [
         *_of_registers(due, shown, members(tables)),
+        *_of_groups(due, shown, _registers(tables, registry), members(tables)),
         *_of_results(due, shown[shown["measure_id"].isin(attainment)], members(tables)),
     ]
     return [
@@ -91,15 +93,20 @@ def _everybody(tables: Mapping[str, pd.DataFrame], families: Mapping[str, str]) 
     return every.sort_values("hidden", kind="stable").drop_duplicates([*_PLACE, "level", "measure_id"])
 
 
+def _fewest(due: pd.DataFrame, schools: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[float]]:
+    """Registers of each school and, per row, the fewest sessions that came of a pupil at any school of the period."""
+    there = due[due["feed"].eq("session_marks")].merge(schools[[*_PLACE, "n", "hidden"]], on=_PLACE, how="left")
+    each = (there["received"] / there["n"]).where(there["n"].gt(0) & there["received"].gt(0))
+    return there, each.groupby([there["academic_year"], there["period"]]).transform("min")
+
+
 def _of_registers(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFrame) -> Iterator[_Said]:
     """Sessions expected, by the fewest that came of a pupil at any school that shows both, which are no more than one
     was to send: so no school is taken for smaller than it may be.
     """
     of_family = shown[shown["family"].eq(ATTENDANCE)]
     schools = of_family[of_family["level"].eq("school")].sort_values("hidden").drop_duplicates(_PLACE)
-    there = due[due["feed"].eq("session_marks")].merge(schools[[*_PLACE, "n", "hidden"]], on=_PLACE, how="left")
-    each = (there["received"] / there["n"]).where(there["n"].gt(0) & there["received"].gt(0))
-    fewest = each.groupby([there["academic_year"], there["period"]]).transform("min")
+    there, fewest = _fewest(due, schools)
     silent = there["received"].eq(0) & fewest.notna()
     for row, pupil in zip(there[silent].to_dict("records"), fewest[silent], strict=True):
         why = f"{row['table']}: sessions expected of a school that sent none, by those of a pupil elsewhere"
@@ -118,6 +125,92 @@ def _of_registers(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFra
         yield unit["table"], unit["row_key"], (all_due - inside["expected"].sum()) / pupil, why
 
 
+def _registers(tables: Mapping[str, pd.DataFrame], registry: Registry) -> pd.DataFrame:
+    """Every cell of attendance: its n, possible sessions and coverage, of whichever measure shows them; groups too."""
+    ids = {
+        str(measure["measure_id"]): str(measure["kind"])
+        for measure in registry.measures
+        if family_of(measure) == ATTENDANCE
+    }
+    frames = [
+        rows.assign(
+            table=name,
+            row_key=row_keys(rows, TABLE_KEYS["measure_value"]),
+            n=numbers(rows, "n"),
+            possible=np.where(rows["measure_id"].map(ids).eq("ratio"), numbers(rows, "denominator"), np.nan),
+            coverage=numbers(rows, "coverage"),
+        )
+        for name, frame in tables_of(tables, "measure_value")
+        for rows in [frame[frame["measure_id"].astype(str).isin(ids)]]
+    ]
+    columns = ["table", "row_key", "n", "possible", "coverage"]
+    every = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*CELL, *columns])
+    return every.groupby(CELL, sort=True, as_index=False)[columns].first()
+
+
+def _of_groups(
+    due: pd.DataFrame, shown: pd.DataFrame, cells: pd.DataFrame, membership: pd.DataFrame
+) -> Iterator[_Said]:
+    """Sessions expected of what sent none: of groups in a school or unit, and of a group in the schools of a unit.
+
+    Those of all, less those of the others. Marks that are no possible sessions are of some part or another, so there is
+    a range, of which both ends must tell.
+    """
+    schools = shown[shown["family"].eq(ATTENDANCE) & shown["level"].eq("school")]
+    there, fewest = _fewest(due, schools.sort_values("hidden").drop_duplicates(_PLACE))
+    pupil_of = dict(zip(zip(there["academic_year"], there["period"], strict=True), fewest, strict=True))
+    at_school = cells[cells["level"].eq("school") & cells["group_dimension"].eq("all")]
+    possible = there[_PLACE].merge(at_school[[*_PLACE, "possible"]], on=_PLACE, how="left")["possible"].to_numpy()
+    unclear = there.assign(unclear=there["received"].to_numpy() - possible)
+    sent = at_school[~at_school["n"].eq(0)]
+    for total, parts in _wholes(cells, membership):
+        others = parts[~(parts["n"].eq(0) | parts["coverage"].eq(0))]
+        pupil = pupil_of.get((total["academic_year"], total["period"]), np.nan)
+        counted = [total["coverage"], total["possible"], *others["coverage"], *others["possible"]]
+        inside, sending = (_schools_of(rows, total, membership) for rows in (unclear, sent))
+        is_whole = sending["unit_code"].isin(inside.loc[inside["unclear"].ge(0), "unit_code"]).all()
+        adds_up = abs(total["possible"] - others["possible"].sum()) < _LEAST
+        # What is not shown, or came of a school whose row is hidden, is not known.
+        if (
+            np.isnan(pupil)
+            or len(others) == len(parts)
+            or not all(c > 0 for c in counted)
+            or not (is_whole and adds_up)
+        ):
+            continue
+        more = 100.0 / total["coverage"] - 100.0 / others["coverage"].to_numpy()
+        left = float(others["possible"].to_numpy() @ more)
+        ends = left + inside["unclear"].clip(lower=0).sum() * np.array([more.min(initial=0), more.max(initial=0)])
+        if ends[0] / pupil > _LEAST:
+            why = f"{total['table']}: coverage of the others leaves the sessions expected of a group that sent none"
+            yield total["table"], total["row_key"], ends[1] / pupil, why
+
+
+def _wholes(cells: pd.DataFrame, membership: pd.DataFrame) -> Iterator[tuple[Mapping[Hashable, Any], pd.DataFrame]]:
+    """Cells and the parts of which they are the sum: groups of a dimension, and a group in the schools of a unit."""
+    place, group = ["academic_year", "period", "level", "unit_code"], CELL[4:]
+    everybody = cells[cells["group_dimension"].eq("all")]
+    of_all = cells[cells["group_dimension"].ne("all")].merge(
+        everybody[[*place, "row_key"]].rename(columns={"row_key": "whole"}), on=place
+    )
+    above = cells[cells["level"].ne("school")].rename(
+        columns={"level": "parent_level", "unit_code": "parent_code", "row_key": "whole"}
+    )
+    of_units = (
+        cells[cells["level"].eq("school")]
+        .merge(membership.drop_duplicates(), on="unit_code")
+        .merge(
+            above[[*place[:2], "parent_level", "parent_code", *group, "whole"]],
+            on=[*place[:2], "parent_level", "parent_code", *group],
+        )
+    )
+    by_key = {str(cell["row_key"]): cell for cell in cells.to_dict("records")}
+    for parts, by in ((of_all, ["whole", "group_definition", "group_dimension"]), (of_units, ["whole"])):
+        silent = parts["n"].eq(0) | parts["coverage"].eq(0)
+        for _, mine in parts[parts["whole"].isin(parts.loc[silent, "whole"])].groupby(by, sort=True):
+            yield by_key[str(mine["whole"].iat[0])], mine
+
+
 def _of_results(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFrame) -> Iterator[_Said]:
     """Results expected: of a pupil one of each measure."""
     scored = shown[shown["coverage"].gt(0)]
@@ -130,7 +223,8 @@ def _of_results(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFrame
     for unit in scored[scored["level"].ne("school")].to_dict("records"):
         of_measure = shown[shown["measure_id"].eq(unit["measure_id"]) & shown["level"].eq("school")]
         inside = _inside(of_measure.assign(expected=100.0 * of_measure["n"] / of_measure["coverage"]), unit, membership)
-        if inside["hidden"].any():
+        # Of a school whose coverage is hidden, or none of whom has a result, what was expected is not known.
+        if inside["hidden"].any() or inside["expected"].isna().any():
             continue
         why = f"{unit['table']}: coverage leaves the results expected of a school that sent none"
         yield unit["table"], unit["row_key"], unit["expected"] - inside["expected"].sum(), why
@@ -140,4 +234,12 @@ def _inside(rows: pd.DataFrame, unit: Mapping[Hashable, Any], membership: pd.Dat
     """The rows of a unit's schools, of its year and period."""
     mine = membership["parent_level"].eq(unit["level"]) & membership["parent_code"].eq(unit["unit_code"])
     own = rows["unit_code"].isin(membership.loc[mine, "unit_code"])
+    return rows[own & rows["academic_year"].eq(unit["academic_year"]) & rows["period"].eq(unit["period"])]
+
+
+def _schools_of(rows: pd.DataFrame, unit: Mapping[Hashable, Any], membership: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a unit's schools, or of the school itself."""
+    if unit["level"] != "school":
+        return _inside(rows, unit, membership)
+    own = rows["unit_code"].eq(unit["unit_code"])
     return rows[own & rows["academic_year"].eq(unit["academic_year"]) & rows["period"].eq(unit["period"])]

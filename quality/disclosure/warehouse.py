@@ -11,6 +11,7 @@ import pandas as pd
 from ingest.registry import Registry
 from quality.disclosure.cells import GAP_KEY, MEASURE_VALUE_KEY, read_marts
 from quality.disclosure.loss import write_loss
+from quality.disclosure.missing_results import coverage_pattern, read_due
 from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTERN_COLUMNS, decide
 from quality.disclosure.solved import Remembered, read_solved, write_solved
 
@@ -35,7 +36,13 @@ def write_pattern(
     """
     tiers = list(registry.data["disclosure"]["minimum_pupils"])
     solved = Remembered(read_solved(connection))
-    decided = decide(read_marts(connection), registry, tiers, solved=solved, hidden=hidden)
+    marts = read_marts(connection)
+    decided = decide(marts, registry, tiers, solved=solved, hidden=hidden)
+    gone = {
+        tier: {*hidden, *zip(decided[tier].pattern["table_name"], decided[tier].pattern["row_key"], strict=True)}
+        for tier in tiers
+    }
+    coverage = coverage_pattern(read_due(connection, registry), marts, registry, gone, solved)
     connection.execute("create schema if not exists disclosure")
     write_solved(connection, solved.used)
     _LOGGER.info("disclosure: %d problems stood as they were decided before, %d were solved", *solved.counts)
@@ -43,6 +50,7 @@ def write_pattern(
     _replace(connection, "block", BLOCK_COLUMNS, _BLOCK_TYPES, [decided[tier].blocks for tier in tiers])
     for tier, minimum in registry.data["disclosure"]["minimum_pupils"].items():
         _hide_counts_of_rows(connection, registry, tier, int(minimum))
+    _add(connection, coverage)
     _log_blocks(pd.concat([decided[tier].blocks for tier in tiers], ignore_index=True))
     write_loss(connection, registry)
     counted = "select tier, count(*) from disclosure.pattern group by tier"
@@ -73,6 +81,21 @@ def _replace(
         connection.register("disclosure_rows", rows)
         connection.execute(
             f"insert into disclosure.{table} select {', '.join(columns)} from disclosure_rows order by all"
+        )
+        connection.unregister("disclosure_rows")
+
+
+def _add(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+    """Adds rows to the pattern, but for those that it has."""
+    if len(rows):
+        connection.register("disclosure_rows", rows)
+        connection.execute(
+            f"""
+            insert into disclosure.pattern by name
+            select {", ".join(PATTERN_COLUMNS)} from disclosure_rows
+            anti join disclosure.pattern using (tier, table_name, row_key)
+            order by all
+            """
         )
         connection.unregister("disclosure_rows")
 
@@ -155,7 +178,7 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
         """,
         {"tier": tier, "few_rule": FEW_PUPILS, "derived_rule": DERIVED},
     )
-    _hide_coverage_of_units(connection, registry, tier, minimum)
+    _hide_coverage_of_registers(connection, registry, tier, minimum)
     for table, key, school in (
         ("delivery", "delivery_id", "laestab"),
         ("data_quality_issue", "issue_id", "school_key"),
@@ -173,11 +196,14 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
     connection.execute("drop table hidden_school; drop table small_school; drop table most_expected")
 
 
-def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Registry, tier: str, minimum: int) -> None:
-    """Adds the coverage, alone, of figures of a trust or authority to which few pupils of a school sent nothing.
+def _hide_coverage_of_registers(
+    connection: duckdb.DuckDBPyConnection, registry: Registry, tier: str, minimum: int
+) -> None:
+    """Adds the coverage, alone, of figures of registers to which few pupils of a school sent nothing.
 
     What came of the others is shown, so the share of all that was expected tells what was expected of these: how many
-    they are; so it is with the other groups of their dimension, whose coverage leaves theirs. Reads `most_expected`.
+    they are. So it is of a trust or authority, and in the school itself of a group that sent nothing: the coverage of
+    the other groups of its dimension leaves its own. Reads `most_expected`.
     A table_name with a column after it hides this column of the row alone.
     """
     connection.execute(
@@ -188,9 +214,9 @@ def _hide_coverage_of_units(connection: duckdb.DuckDBPyConnection, registry: Reg
         from aggregates.measure_sum as s
         join aggregates.school_unit as unit using (school_key)
         left join most_expected as most using (academic_year, period)
-        where unit.level <> 'school' and s.received = 0 and s.expected between 1 and $minimum * case
-            when s.measure_id in (select unnest($attendance::varchar[])) then coalesce(most.sessions, $of_week)
-            else 1 end - 1
+        where (unit.level <> 'school' or s.group_dimension <> 'all')
+            and s.measure_id in (select unnest($attendance::varchar[]))
+            and s.received = 0 and s.expected between 1 and $minimum * coalesce(most.sessions, $of_week) - 1
         """,
         {
             "minimum": minimum,

@@ -1,0 +1,333 @@
+"""Pupils without a result, as coverage tells them: n out of 100 expected says how many were expected beside n.
+
+Every cell of every measure of results is read, in schools and in units, and whatever says the same: coverage of a gap,
+of value added by school, of what each school sent. Those without a result add up over groups, schools and units; of two
+measures of one assessment they differ by what their numbers of pupils differ by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ingest.registry import Registry
+from quality.attacker.breach import Bools, Breach, Floats, Rule
+from quality.attacker.cells import CELL, TABLE_KEYS, Cells, Integers, numbers, row_keys, tables_of, urn_of_school
+from quality.attacker.lines import Lines, group_lines, members, unit_lines
+from quality.attacker.solver import ContradictionError, solve
+from quality.attacker.system import System
+
+_ROUNDING = 0.01  # of a pupil: what nine digits of coverage leave of a number expected
+
+
+@dataclass(frozen=True)
+class _Few(Rule):
+    """Numbers that are few for certain, and narrower than 1 to T - 1. exact: to be given away by one value alone.
+
+    That nobody lacks a result, or that many do, is no secret: so is nothing that may be nought or T and more.
+    """
+
+    exact: Bools
+
+    def of(self, chosen: Integers) -> _Few:
+        """The rule of some of the numbers."""
+        return _Few(self.limit[chosen], self.sessions[chosen], self.exact[chosen])
+
+    def given_away(self, low: Floats, high: Floats) -> Bools:
+        """Which ranges `low` to `high` of whole numbers leave too little."""
+        narrow = np.where(self.exact, low == high, (low > 1) | (high < self.limit - 1))
+        return np.asarray((low >= 1) & (high < self.limit) & narrow)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Variables of those without a result and, as many places further on, of those with one.
+
+    of[cell, measure]: the variable, or -1. n: known numbers with a result, NaN where not. low, high: those without one.
+    table, row_key: where a variable is read.
+    """
+
+    of: Integers
+    measures: list[str]
+    n: Floats
+    low: Floats
+    high: Floats
+    table: list[str]
+    row_key: list[str]
+
+
+def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str) -> list[Breach]:
+    """Breaches by which one or two pupils without a result follow from coverage, or few of whom nobody has one.
+
+    Parameters: `cells`, as `read_cells` gives them of `tables`; `tier`, whose minimum of pupils is judged.
+    """
+    disclosure = registry.data["disclosure"]
+    minimum, least = int(disclosure["minimum_pupils"][tier]), int(disclosure["minimum_numerator"])
+    found = _read(cells, tables, registry)
+    if found is None:
+        return []
+    size = len(found.n)
+    breaches = [*_shown(found, tier, least), *_sent(tables, tier, least)]
+    known = np.isfinite(found.n)
+    system = System(
+        np.concatenate([found.low, np.where(known, found.n, 1.0)]),
+        np.concatenate([found.high, np.where(known, found.n, np.inf)]),
+        lambda variable: (
+            f"{'pupils without' if variable < size else 'pupils with'} a result of " + found.row_key[variable % size]
+        ),
+    )
+    _add_sums(system, found, cells, tables)
+    _add_same_pupils(system, found, registry)
+    _add_gaps(system, found, cells, tables)
+    _add_sent(system, found, cells, tables, registry)
+    limit = np.concatenate([np.where(found.n == 0, minimum, least), np.full(size, minimum)]).astype(np.float64)
+    rule = _Few(limit, np.zeros(2 * size, dtype=bool), np.arange(2 * size) >= size)
+    secret = system.low < system.high
+    try:
+        ranges = solve(system, secret, rule)
+    except ContradictionError as error:
+        return [*breaches, Breach("contradiction", tier, "measure_value", "", "coverage", None, None, 0, (str(error),))]
+    suspects = np.flatnonzero(secret)
+    for variable in suspects[rule.of(suspects).given_away(ranges.low[suspects], ranges.high[suspects])].tolist():
+        low, high, place = float(ranges.low[variable]), float(ranges.high[variable]), variable % size
+        breaches.append(
+            Breach(
+                "exact" if low == high else "primary",
+                tier,
+                found.table[place],
+                found.row_key[place],
+                "pupils without a result" if variable < size else "pupils",
+                low,
+                high,
+                int(limit[variable]),
+                ranges.why.get(variable, ("coverage",)),
+            )
+        )
+    return breaches
+
+
+def _outcomes(registry: Registry) -> dict[str, str]:
+    """The assessment of each measure of results, as text: of one assessment the same pupils were expected."""
+    of_models = {model["measure_id"]: model["outcome"] for model in registry.data.get("value_added", [])}
+    found = {str(m["measure_id"]): m.get("assessment", of_models.get(m["measure_id"])) for m in registry.measures}
+    return {measure: str(sorted(outcome.items())) for measure, outcome in found.items() if outcome}
+
+
+def _read(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) -> _Numbers | None:
+    """The numbers of every measure of results and what each row shows of them."""
+    rows = cells.values[cells.values["measure_id"].isin(set(_outcomes(registry)))]
+    if rows.empty:
+        return None
+    rows = pd.concat([rows, _progress_coverage(rows, tables)], ignore_index=True)
+    measures = sorted(set(rows["measure_id"]))
+    at = rows["cell"].to_numpy(np.int64), rows["measure_id"].map(measures.index).to_numpy(np.int64)
+    of = np.full((len(cells.frame), len(measures)), -1, dtype=np.int64)
+    of[at] = 0
+    of[of == 0] = np.arange(int((of == 0).sum()))
+    variable = of[at]
+    count = int(of.max()) + 1
+    n, low, high = np.full(count, np.nan), np.zeros(count), np.full(count, np.inf)
+    amounts, shares = rows["n"].to_numpy(np.float64), rows["coverage"].to_numpy(np.float64)
+    # What its own tier shows stands before what another one does.
+    shown = np.flatnonzero(np.isfinite(amounts))[::-1]
+    n[variable[shown]] = amounts[shown]
+    enough = 100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0
+    is_ok = np.flatnonzero(_is_ok(rows, tables) & (n[variable] > 0))
+    high[variable[is_ok]] = np.floor(enough * n[variable[is_ok]] + 1e-9)
+    told = np.flatnonzero((shares > 0) & (n[variable] > 0))[::-1]
+    without = n[variable[told]] * (100.0 / shares[told] - 1.0)
+    low[variable[told]] = np.maximum(np.floor(without + _ROUNDING), 0.0)
+    high[variable[told]] = np.maximum(np.ceil(without - _ROUNDING), 0.0)
+    first = dict(reversed(list(zip(variable.tolist(), range(len(rows)), strict=True))))
+    table, row_key = rows["table"].tolist(), rows["row_key"].tolist()
+    return _Numbers(
+        of, measures, n, low, high, [table[first[v]] for v in range(count)], [row_key[first[v]] for v in range(count)]
+    )
+
+
+def _is_ok(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Bools:
+    """The rows whose status says that enough came of what was expected."""
+    ok = {
+        (name, key)
+        for kind in ("measure_value", "progress_school")
+        for name, frame in tables_of(tables, kind)
+        for key in row_keys(frame[frame["status"].eq("ok")], TABLE_KEYS[kind])
+    }
+    return np.array([pair in ok for pair in zip(rows["table"], rows["row_key"], strict=True)], dtype=bool)
+
+
+def _progress_coverage(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of progress_school again, with the coverage that they show."""
+    shown = {
+        (name, key): share
+        for name, frame in tables_of(tables, "progress_school")
+        for key, share in zip(row_keys(frame, TABLE_KEYS["progress_school"]), numbers(frame, "coverage"), strict=True)
+    }
+    place = list(zip(rows["table"], rows["row_key"], strict=True))
+    own = rows[[pair in shown for pair in place]]
+    return own.assign(coverage=[shown[pair] for pair in place if pair in shown])
+
+
+def _shown(found: _Numbers, tier: str, least: int) -> list[Breach]:
+    """Numbers of one or two that a row's own n and coverage show."""
+    few = np.flatnonzero((found.low == found.high) & (found.low >= 1) & (found.low < least))
+    return [
+        Breach(
+            "exact",
+            tier,
+            found.table[variable],
+            found.row_key[variable],
+            "pupils without a result",
+            float(found.low[variable]),
+            float(found.low[variable]),
+            least,
+            ("coverage is the number of pupils out of those expected",),
+        )
+        for variable in few.tolist()
+    ]
+
+
+def _sent(tables: Mapping[str, pd.DataFrame], tier: str, least: int) -> list[Breach]:
+    """The same of the results that a school sent."""
+    found = []
+    for name, sent in tables_of(tables, "coverage"):
+        lacking = numbers(sent, "expected") - numbers(sent, "received")
+        few = sent["feed"].eq("assessment_results").to_numpy(bool) & (lacking >= 1) & (lacking < least)
+        few &= numbers(sent, "received") > 0
+        keys = row_keys(sent, TABLE_KEYS["coverage"]).to_numpy()
+        found += [
+            Breach(
+                "exact", tier, name, str(key), "results that lack", float(lack), float(lack), least, ("the row itself",)
+            )
+            for key, lack in zip(keys[few], lacking[few], strict=True)
+        ]
+    return found
+
+
+def _add_sums(system: System, found: _Numbers, cells: Cells, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Groups add up to everybody and schools to their units: those with a result, and so those without one."""
+    size = len(found.n)
+    for lines in (*group_lines(cells), *unit_lines(cells, members(tables))):
+        for measure in range(len(found.measures)):
+            _add_lines(system, found, lines, measure, size)
+
+
+def _add_lines(system: System, found: _Numbers, lines: Lines, measure: int, size: int) -> None:
+    part, total = found.of[lines.part, measure], found.of[lines.total, measure]
+    use = (part >= 0) & (total >= 0)
+    if not use.any():
+        return
+    _, first, row = np.unique(lines.line[use], return_index=True, return_inverse=True)
+    row, part, total = row.astype(np.int64), part[use], total[use][first]
+    # Where those with a result do not add up, a part has no row: then nothing is known of those without one.
+    lack = found.n[total] - np.bincount(row, np.nan_to_num(found.n[part]), len(first))
+    is_open = np.bincount(row, np.isnan(found.n[part]), len(first)) > 0
+    holds = np.isnan(found.n[total]) | (np.abs(lack) < 0.5) | (is_open & (lack > 0))
+    kept = holds[row]
+    number = np.cumsum(holds) - 1
+    rows = np.concatenate([number[row[kept]], np.arange(int(holds.sum()))])
+    for offset, who in ((0, "without"), (size, "with")):
+        system.add(
+            f"{lines.name}: pupils {who} a result",
+            rows,
+            np.concatenate([part[kept], total[holds]]) + offset,
+            np.concatenate([-np.ones(int(kept.sum())), np.ones(int(holds.sum()))]),
+            0.0,
+            0.0,
+        )
+
+
+def _add_same_pupils(system: System, found: _Numbers, registry: Registry) -> None:
+    """Of two measures of one assessment the same pupils were expected: with and without a result they are as many."""
+    outcomes, size = _outcomes(registry), len(found.n)
+    of_models = {str(model["measure_id"]) for model in registry.data.get("value_added", [])}
+    for one, other in combinations(range(len(found.measures)), 2):
+        names = found.measures[one], found.measures[other]
+        both = (found.of[:, one] >= 0) & (found.of[:, other] >= 0)
+        if outcomes[names[0]] != outcomes[names[1]] or not both.any():
+            continue
+        first, second = found.of[both, one], found.of[both, other]
+        row, count = np.arange(len(first)), len(first)
+        system.add(
+            "the same pupils were expected of two measures of one assessment",
+            np.tile(row, 4),
+            np.concatenate([first, first + size, second, second + size]),
+            np.repeat([1.0, 1.0, -1.0, -1.0], count),
+            0.0,
+            0.0,
+        )
+        if (names[0] in of_models) != (names[1] in of_models):
+            inner, outer = (first, second) if names[0] in of_models else (second, first)
+            system.add(
+                "who has value added has a score",
+                np.tile(row, 2),
+                np.concatenate([outer + size, inner + size]),
+                np.repeat([1.0, -1.0], count),
+                0.0,
+                np.inf,
+            )
+
+
+def _add_gaps(system: System, found: _Numbers, cells: Cells, tables: Mapping[str, pd.DataFrame]) -> None:
+    """The coverage of a gap is that of both its sides together."""
+    for name, gaps in tables_of(tables, "gap"):
+        share = numbers(gaps, "coverage")
+        counted = numbers(gaps, "n_group") + numbers(gaps, "n_comparator")
+        chosen = gaps["measure_id"].astype(str).isin(found.measures).to_numpy(bool) & (share > 0) & (counted > 0)
+        rows = gaps[chosen]
+        if rows.empty:
+            continue
+        measure = rows["measure_id"].astype(str).map(found.measures.index).to_numpy(np.int64)
+        sides = [cells.find(rows[CELL]), cells.find(rows.assign(group_value=rows["comparator"])[CELL])]
+        variables = [np.where(side >= 0, found.of[side, measure], -1) for side in sides]
+        without = counted[chosen] * (100.0 / share[chosen] - 1.0)
+        row = np.arange(len(rows))
+        system.add(
+            f"{name}: coverage of both sides together",
+            np.tile(row, 2),
+            np.concatenate(variables),
+            np.ones(2 * len(rows)),
+            np.maximum(np.floor(without + _ROUNDING), 0.0),
+            np.maximum(np.ceil(without - _ROUNDING), 0.0),
+        )
+
+
+def _add_sent(
+    system: System, found: _Numbers, cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry
+) -> None:
+    """What a school did not send of the results expected are its pupils without one, over the measures."""
+    urns = urn_of_school(tables)
+    attainment = [
+        found.measures.index(str(m["measure_id"]))
+        for m in registry.measures
+        if m["source_model"] == "attainment" and m["measure_id"] in found.measures
+    ]
+    for name, sent in tables_of(tables, "coverage"):
+        lacking = numbers(sent, "expected") - numbers(sent, "received")
+        chosen = sent["feed"].eq("assessment_results").to_numpy(bool) & np.isfinite(lacking)
+        rows = sent[chosen]
+        if rows.empty or not attainment:
+            continue
+        everybody = dict.fromkeys(("group_definition", "group_dimension", "group_value"), "all")
+        cell = cells.find(
+            rows[["academic_year", "period"]].assign(
+                level="school", unit_code=[urns.get(str(key), str(key)) for key in rows["school_key"]], **everybody
+            )
+        )
+        variables = np.where(cell[:, None] >= 0, found.of[cell][:, attainment], -1)
+        present = variables >= 0
+        came = np.where(present, found.n[np.maximum(variables, 0)], 0.0).sum(axis=1)
+        whole = present.any(axis=1) & (np.isnan(came) | (np.abs(came - numbers(rows, "received")) < 0.5))
+        variables = np.where(whole[:, None], variables, -1)
+        system.add(
+            f"{name}: results expected and not received",
+            np.repeat(np.arange(len(rows)), len(attainment)),
+            variables.ravel(),
+            np.ones(variables.size),
+            lacking[chosen],
+            lacking[chosen],
+        )

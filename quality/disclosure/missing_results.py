@@ -1,0 +1,243 @@
+"""How many pupils have no result, which coverage tells beside a number of pupils: what of coverage is hidden alone.
+
+A figure of results shows the pupils with a score (n) and how many that is of 100 expected (coverage): so it shows how
+many have none. That is the numerator of a share like any other: one or two are hidden, and so is the number of pupils
+of a group of whom none has a result, where they are few. It adds up over groups, schools and units, and is protected
+over the same sums, but only coverage is hidden for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, MutableMapping
+from itertools import combinations
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix, vstack
+from scipy.sparse.csgraph import connected_components
+
+from ingest.registry import Registry
+from quality.disclosure.audit import System, bounded
+from quality.disclosure.cells import CELL, GAP_KEY, MEASURE_VALUE_KEY, PROPORTION, Marts, row_key, subset_measures
+from quality.disclosure.lines import Bools, Floats, Integers
+from quality.disclosure.pattern import COMPLEMENTARY, DERIVED, PATTERN_COLUMNS, SMALL_NUMERATOR
+from quality.disclosure.problems import Stage, share_stages, year_of
+from quality.disclosure.secondary import Choice, Limits, Problem, View
+from quality.disclosure.solved import choose_once
+
+_ROOM = 4.0  # times the minimum: a number need not be able to move further than this
+Hidden = Collection[tuple[str, str]]
+
+
+def read_due(connection: duckdb.DuckDBPyConnection, registry: Registry) -> pd.DataFrame:
+    """The figures of results of which anybody was expected: MEASURE_VALUE_KEY, expected and received, in pupils."""
+    key = ", ".join(f"v.{column}" for column in MEASURE_VALUE_KEY)
+    return connection.execute(
+        f"""
+        select {key}, cast(sum(s.expected) as double) as expected, cast(sum(s.received) as double) as received
+        from marts.measure_value as v
+        join aggregates.school_unit as unit on unit.level = v.level and unit.unit_code = v.unit_code
+        join aggregates.measure_sum as s on s.school_key = unit.school_key and s.academic_year = v.academic_year
+            and s.period = v.period and s.measure_id = v.measure_id and s.group_definition = v.group_definition
+            and s.group_dimension = v.group_dimension and s.group_value = v.group_value
+        where v.measure_id in (select unnest($results::varchar[]))
+        group by all having sum(s.expected) > 0 order by all
+        """,
+        {"results": [measure["measure_id"] for measure in registry.measures if _outcome(measure, registry)]},
+    ).df()
+
+
+def coverage_pattern(
+    due: pd.DataFrame,
+    marts: Marts,
+    registry: Registry,
+    hidden: Mapping[str, Hidden],
+    solved: MutableMapping[str, Choice],
+) -> pd.DataFrame:
+    """What to hide of coverage, per tier, with PATTERN_COLUMNS: of `measure_value`, `gap` and `progress_school` the
+    column alone, of `coverage` the row.
+
+    due: as `read_due` gives it. hidden: per tier, table_name and row_key of all that is hidden already. solved: what
+    was decided before, to which what is decided now is added.
+    Raises `ValueError` for totals that contradict their parts, or a unit whose schools are not known.
+    """
+    rows = due.assign(
+        table_name="measure_value",
+        row_key=row_key(due, MEASURE_VALUE_KEY),
+        kind=PROPORTION,
+        numerator=due["expected"] - due["received"],
+        denominator=due["expected"],
+    ).astype(dict.fromkeys((*MEASURE_VALUE_KEY, "row_key"), str))
+    limits = Limits(**registry.data["disclosure"]["programme"])
+    before = np.zeros(len(rows), dtype=bool)
+    stages = share_stages(rows, marts, registry) if len(rows) else []
+    found = [pd.DataFrame(columns=PATTERN_COLUMNS)]
+    # What a less strict tier hides is hidden by a stricter one too.
+    minimums: dict[str, int] = registry.data["disclosure"]["minimum_pupils"]
+    for tier in sorted(minimums, key=lambda name: (minimums[name], name)):
+        names = {name for table, name in hidden[tier] if table == "measure_value"}
+        before |= rows["row_key"].isin({n for table, n in hidden[tier] if table == "measure_value.coverage"}).to_numpy()
+        gone = rows["row_key"].isin(names).to_numpy()
+        secret = _is_secret(rows, registry, tier)
+        for stage in stages:
+            problem = missing_problem(stage, rows, registry, tier, gone, before)
+            chosen = choose_once(problem, limits, False, solved)
+            decision = problem.views[0].decision[stage.cell_of_row]
+            before[stage.rows] |= chosen.hidden[decision]
+        found.append(
+            _pattern(rows.assign(secret=secret, gone=gone, hidden=before), marts, registry, hidden[tier], tier)
+        )
+    return pd.concat(found, ignore_index=True)
+
+
+def missing_problem(
+    stage: Stage, rows: pd.DataFrame, registry: Registry, tier: str, gone: Bools, before: Bools
+) -> Problem:
+    """The numbers without a result to protect, with a view whose decisions are those of the problem.
+
+    rows: with numerator, those without a result, and denominator, all. gone: rows hidden as a whole; before: rows of
+    which coverage is hidden already.
+    """
+    size = len(stage.cells)
+    missing = np.zeros(size)
+    missing[stage.cell_of_row] = rows["numerator"].to_numpy(np.float64)[stage.rows]
+    few, is_gone, is_before = np.zeros((3, size), dtype=bool)
+    for flags, values in ((few, _is_secret(rows, registry, tier)), (is_gone, gone), (is_before, before)):
+        flags[stage.cell_of_row[values[stage.rows]]] = True
+    expected, scored = stage.n, stage.n - missing
+    # 0 % of a number that is not said says nothing; of a whole school `coverage` says it, unless it has few pupils.
+    everybody = stage.cells["level"].eq("school") & stage.cells["group_dimension"].eq("all")
+    attainment = [m["measure_id"] for m in registry.measures if m["source_model"] == "attainment"]
+    in_coverage = (everybody & stage.cells["family"].isin(attainment)).to_numpy()
+    tells = ~is_gone & ((scored > 0) | (in_coverage & ~few))
+    pairs, is_tied = _same_pupils(stage, registry, expected, is_gone)
+    joined = _joined(stage, pairs)
+    decision, count = joined[stage.decision], int(joined.max(initial=-1)) + 1
+    forced = np.ones(count, dtype=bool)
+    forced[decision[tells]] = False
+    forced[decision[few | is_gone | is_before]] = True
+    tied = pairs[is_tied]
+    ends = np.repeat(np.arange(len(tied)), 2)
+    ties = csr_matrix((np.tile([1.0, -1.0], len(tied)), (ends, tied.ravel())), shape=(len(tied), size))
+    minimum, least = _limits(registry, tier)
+    # The status of a figure says whether half of what was expected came.
+    enough = float(registry.data["coverage"]["withhold_below_percent"])
+    most = scored * (100.0 / enough - 1.0)
+    is_said = ~is_gone & (scored > 0)
+    is_enough = is_said & (missing <= most + 1e-9)
+    limit = np.where(scored > 0, least, minimum)
+    system = System(
+        name=f"{year_of(stage, rows)} pupils without a result",
+        down=np.where(is_said & ~is_enough, missing - np.floor(most + 1e-9) - 1.0, missing),
+        up=np.where(is_enough, np.floor(most + 1e-9) - missing, _ROOM * max(minimum, least)),
+        need_down=np.where(few, missing - 1.0, 0.0),
+        need_up=np.where(few, limit - 1.0 - missing, 0.0),
+        # Where it is known that no fewer can be without one, more must be possible.
+        need_width=np.where(few, limit - 2.0, 0.0),
+        sums=vstack([stage.sums, ties]).tocsr(),
+        # Who has no score has no value added: the other way round than those who have them.
+        orders=(-stage.orders).tocsr(),
+        slack=np.maximum(-stage.orders @ missing, 0.0),
+    )
+    cost = np.bincount(joined, stage.cost, count).astype(np.float64)
+    none = np.zeros(0, dtype=np.int64)
+    # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
+    return Problem(
+        system.name, cost, forced, np.zeros(count, dtype=bool), none, none, [View(bounded(system), decision)]
+    )
+
+
+def _limits(registry: Registry, tier: str) -> tuple[float, float]:
+    disclosure = registry.data["disclosure"]
+    return float(disclosure["minimum_pupils"][tier]), float(disclosure["minimum_numerator"])
+
+
+def _is_secret(rows: pd.DataFrame, registry: Registry, tier: str) -> Bools:
+    """Rows of which one or two have no result, or of whose few pupils nobody has one."""
+    minimum, least = _limits(registry, tier)
+    missing, expected = (rows[column].to_numpy(np.float64) for column in ("numerator", "denominator"))
+    return np.asarray((missing >= 1) & (missing < np.where(missing < expected, least, minimum)))
+
+
+def _outcome(measure: Mapping[str, Any], registry: Registry) -> str:
+    """The assessment whose pupils a measure expects, as text; empty where it is of no result."""
+    of_models = {model["measure_id"]: model["outcome"] for model in registry.data.get("value_added", [])}
+    outcome = measure.get("assessment", of_models.get(measure["measure_id"]))
+    return "" if outcome is None else str(sorted(outcome.items()))
+
+
+def _same_pupils(stage: Stage, registry: Registry, expected: Floats, gone: Bools) -> tuple[Integers, Bools]:
+    """Pairs of cells of which the same pupils were expected, and whether what they lack differs by a known number.
+
+    Either's coverage tells of how many both are. That of a measure within another one that is shown tells nothing new.
+    """
+    outcome = {str(m["measure_id"]): _outcome(m, registry) for m in registry.measures}
+    subsets, measure = set(subset_measures(registry)), stage.cells["family"].to_numpy()
+    pairs: list[tuple[int, int]] = []
+    is_tied: list[bool] = []
+    by_pupils = stage.cells.assign(outcome=stage.cells["family"].map(outcome)).groupby(["outcome", *CELL], sort=True)
+    for same in by_pupils.indices.values():
+        for one, other in combinations(np.sort(np.asarray(same, dtype=np.int64)).tolist(), 2):
+            inner, outer = (one, other) if gone[one] else (other, one)
+            both_gone, is_apart = gone[one] and gone[other], (measure[inner], measure[outer]) in subsets and gone[inner]
+            if expected[one] == expected[other] and not both_gone and not is_apart:
+                pairs.append((one, other))
+                is_tied.append(not gone[one] and not gone[other])
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array(is_tied, dtype=bool)
+
+
+def _joined(stage: Stage, pairs: Integers) -> Integers:
+    """Per decision of the stage its number among those that are left where both of each pair share one."""
+    ends = stage.decision[pairs]
+    graph = csr_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(stage.decisions, stage.decisions))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def _pattern(rows: pd.DataFrame, marts: Marts, registry: Registry, hidden: Hidden, tier: str) -> pd.DataFrame:
+    """The figures whose coverage goes, and whatever else says the same.
+
+    rows: with secret, gone (as a whole) and hidden. hidden: table_name and row_key of what the tier hides already.
+    """
+    lost = rows[rows["hidden"]]
+    alone = lost[~lost["gone"] & lost["numerator"].lt(lost["denominator"])]
+    keys = set(lost["row_key"])
+    gap = marts.gap
+    sides = [row_key(gap.assign(group_value=gap[side]), MEASURE_VALUE_KEY) for side in ("group_value", "comparator")]
+    gaps = row_key(gap[sides[0].isin(keys) | sides[1].isin(keys)], GAP_KEY)
+    key_of = {
+        str(code): str(s["school_key"])
+        for s in marts.schools.to_dict("records")
+        for code in (s["school_key"], s["urn"])
+    }
+    everybody = lost[lost["level"].eq("school") & lost["group_dimension"].eq("all")]
+    everybody = everybody.assign(school_key=everybody["unit_code"].map(key_of))
+    of_measure = {str(measure["measure_id"]): str(measure["source_model"]) for measure in registry.measures}
+    source = everybody["measure_id"].map(of_measure)
+    progress = everybody[source.eq("progress")]
+    sent = everybody[source.eq("attainment")].assign(feed="assessment_results")
+    frames = [
+        pd.DataFrame(
+            {
+                "table_name": "measure_value.coverage",
+                "row_key": alone["row_key"],
+                "reason": np.where(alone["secret"], "primary", "secondary"),
+                "rule_id": np.where(alone["secret"], SMALL_NUMERATOR, COMPLEMENTARY),
+            }
+        )
+    ]
+    for table, derived in (
+        ("gap.coverage", gaps),
+        ("progress_school.coverage", row_key(progress, ["academic_year", "measure_id", "school_key"])),
+        ("coverage", row_key(sent, ["academic_year", "period", "feed", "school_key"])),
+    ):
+        frames.append(
+            pd.DataFrame({"row_key": derived.drop_duplicates()}).assign(
+                table_name=table, reason="derived", rule_id=DERIVED
+            )
+        )
+    pattern = pd.concat(frames, ignore_index=True).assign(tier=tier, status="c", block_id="", method="")
+    known = {(f"{table}.coverage", name) for table, name in hidden}
+    fresh = [key not in known for key in zip(pattern["table_name"], pattern["row_key"], strict=True)]
+    return pattern.loc[fresh, PATTERN_COLUMNS]
