@@ -64,6 +64,8 @@ def solve(system: System, secret: Bools, rule: Rule) -> Ranges:
     for variable in gone:
         why[int(variable)] = trail.explain(int(variable))
     left = np.setdiff1d(suspects, gone)
+    # What is known by now, and may be, cannot be narrowed further.
+    left = left[high[left] - low[left] > _EPSILON]
     if len(left):
         _programme(system, rows, low, high, left, rule, why)
     return Ranges(low, high, why)
