@@ -215,7 +215,9 @@ def _pattern(rows: pd.DataFrame, marts: Marts, registry: Registry, hidden: Hidde
     everybody = everybody.assign(school_key=everybody["unit_code"].map(key_of))
     of_measure = {str(measure["measure_id"]): str(measure["source_model"]) for measure in registry.measures}
     source = everybody["measure_id"].map(of_measure)
-    progress = everybody[source.eq("progress")]
+    progress = everybody[source.eq("progress")].merge(
+        marts.progress_school[["academic_year", "measure_id", "school_key"]]
+    )
     sent = everybody[source.eq("attainment")].assign(feed="assessment_results")
     frames = [
         pd.DataFrame(

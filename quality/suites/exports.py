@@ -233,9 +233,9 @@ def _hidden_rules(number: int, tier: str, table: FigureTable, registry: Registry
 
 
 def _hidden_alone_rules(tier: str) -> list[Rule]:
-    """Coverage that would tell what one school was expected to send is hidden, and the rest of its row is not."""
+    """Coverage that would tell who is not counted is hidden, and the rest of its row is not."""
     rules = []
-    for rule_id, table in zip(("QX-071", "QX-072"), FIGURE_TABLES[:2], strict=True):
+    for rule_id, table in zip(("QX-071", "QX-072", "QX-073"), FIGURE_TABLES[:3], strict=True):
         mart = f"{'public_basis' if tier == 'public' else 'marts'}.{table.name}"
         hidden = (
             f"select row_key from disclosure.pattern where tier = '{tier}' and table_name = '{table.name}.coverage'"

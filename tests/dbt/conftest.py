@@ -50,6 +50,7 @@ MARKED_TWICE = {
 SLOPE = 0.5
 HIDDEN = "2025/26|YTD|school|100003|attendance_rate|1|all|all|all"
 COVERAGE_HIDDEN = "2025/26|YTD|trust|T1|attendance_rate|1|all|all|all"
+PROGRESS_COVERAGE_HIDDEN = "2025/26|value_added_reading|100001"
 FITS = """
 create schema if not exists fits;
 create schema if not exists disclosure;
@@ -297,8 +298,9 @@ def build(warehouse: Path, scratch: Path, *arguments: str, as_of: str = "2026-02
         )
         connection.execute(
             "insert into disclosure.pattern values ('public', 'measure_value', ?, 'c', 'primary', 'P'), "
-            "('public', 'measure_value.coverage', ?, 'c', 'derived', 'D')",
-            [HIDDEN, COVERAGE_HIDDEN],
+            "('public', 'measure_value.coverage', ?, 'c', 'derived', 'D'), "
+            "('public', 'progress_school.coverage', ?, 'c', 'derived', 'D')",
+            [HIDDEN, COVERAGE_HIDDEN, PROGRESS_COVERAGE_HIDDEN],
         )
     variables = {"registry": read_registry(PROJECT / "registry").data, "as_of": as_of}
     environment = {

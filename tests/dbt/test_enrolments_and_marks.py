@@ -211,3 +211,11 @@ def test_coverage_that_is_hidden_alone_takes_nothing_else_of_its_row_along(built
     )
     assert built.first.rows(row.format("public")) == [(True, True, True, "ok")]
     assert built.first.rows(row.format("leaders")) == [(True, True, False, "ok")]
+
+
+def test_coverage_of_value_added_by_school_is_hidden_alone_like_that_of_its_other_row(built: Built) -> None:
+    row = "select school_key, n is null, coverage is null, status from exports_{}.progress_school order by all"
+    shown, hidden = (built.first.rows(row.format(tier)) for tier in ("leaders", "public"))
+    assert [key for key, _, is_without, _ in shown if is_without] == []
+    assert [key for key, _, is_without, _ in hidden if is_without] == ["100001"]
+    assert [row[::3] + row[1:2] for row in hidden] == [row[::3] + row[1:2] for row in shown]

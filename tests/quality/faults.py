@@ -485,6 +485,8 @@ def _exports(tier: str) -> list[Fault]:
             {f"QX-072@{gap}": 1},
         ),
         Fault(f"update {gap} set coverage = null where level = 'trust'", {f"QX-072@{gap}": 1}),
+        Fault(pattern("progress_school.coverage", school_key), {f"QX-073@{progress}": 1}),
+        Fault(f"update {progress} set coverage = null {one}", {f"QX-073@{progress}": 1}),
     ]
     texts = {
         "dim_school": "school_name",

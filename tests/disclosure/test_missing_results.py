@@ -1,0 +1,192 @@
+"""Coverage beside a number of pupils does not say that one or two have no result, nor how few all of those are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quality.attacker import attack
+from quality.attacker.cells import TABLE_KEYS
+from quality.attacker.cells import row_keys as joined_keys
+from quality.disclosure import MEASURE_VALUE_KEY, Marts, write_pattern
+from quality.disclosure.cells import row_key
+from quality.disclosure.missing_results import coverage_pattern
+from tests.disclosure.test_disclosure import NO_MODEL, NO_PERIODS, REGISTRY, warehouse
+from tests.disclosure.trusts import YEAR
+
+SCORE, ADDED = "mean_score_reading", "value_added_reading"
+SEX, SEN = ("sex@census", "sex"), ("sen@census", "sen")
+Pupils = dict[tuple[str, str, str], tuple[int, int]]  # school, sex, SEN: expected, without a score
+# Two schools and two groups of either sort; whoever is in which, only one boy with K in school 1 has no score.
+ONE_WITHOUT: Pupils = {
+    (school, sex, sen): (31, int((school, sex, sen) == ("1", "M", "K")))
+    for school in "123"
+    for sex in "FM"
+    for sen in "KN"
+}
+TIERS = ("public", "leaders")
+
+
+def due_of(pupils: Pupils, extra: int = 0) -> pd.DataFrame:
+    """Figures of a trust with what was due. extra: of how many of each lot value added is not known besides."""
+    rows = []
+    for (school, sex, sen), (expected, without) in pupils.items():
+        for level, code in (("school", school), ("trust", "T1"), ("la", "301")):
+            for (definition, dimension), value in ((("all", "all"), "all"), (SEX, sex), (SEN, sen)):
+                for measure, lack in ((SCORE, without), (ADDED, without and without + extra)):
+                    rows.append((level, code, measure, definition, dimension, value, expected, expected - lack))
+    columns = ["level", "unit_code", "measure_id", "group_definition", "group_dimension", "group_value"]
+    frame = pd.DataFrame(rows, columns=[*columns, "expected", "received"]).groupby(columns, as_index=False).sum()
+    frame = frame.assign(academic_year=YEAR, period="YTD", definition_version=1)
+    return frame[[*MEASURE_VALUE_KEY, "expected", "received"]].astype({"expected": float, "received": float})
+
+
+def marts_of(due: pd.DataFrame) -> Marts:
+    """What the marts hold of these pupils: their figures, gaps between the sexes, value added by school."""
+    values = due.assign(
+        n=due["received"].astype("int64"), numerator=due["received"] / 2, denominator=due["received"], status="ok"
+    ).drop(columns=["expected", "received"])
+    sexes = values[values["group_dimension"].eq("sex")]
+    key = [column for column in MEASURE_VALUE_KEY if column != "group_value"]
+    own, other = (sexes[sexes["group_value"].eq(value)] for value in "MF")
+    gap = own.merge(other[[*key, "n"]], on=key, suffixes=("_group", "_comparator")).assign(comparator="F")
+    added = values[values["level"].eq("school") & values["group_dimension"].eq("all") & values["measure_id"].eq(ADDED)]
+    progress = added[["academic_year", "measure_id", "n"]].assign(school_key=added["unit_code"], urn=added["unit_code"])
+    codes = sorted(set(due.loc[due["level"].eq("school"), "unit_code"]))
+    schools = pd.DataFrame({"school_key": codes, "urn": codes, "trust": "T1", "la": "301"})
+    return Marts(values, gap, progress.reset_index(drop=True), NO_MODEL, schools, NO_PERIODS)
+
+
+def hidden_of(due: pd.DataFrame) -> pd.DataFrame:
+    return coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), {})
+
+
+def published(due: pd.DataFrame, hidden: Mapping[str, set[str]]) -> dict[str, pd.DataFrame]:
+    """The tables of a tier that hides of each table these rows' coverage."""
+    marts = marts_of(due)
+    values = marts.measure_value.assign(coverage=100 * due["received"] / due["expected"], value=0.5)
+    values["coverage"] = values["coverage"].round(7)
+    sexes = due[due["group_dimension"].eq("sex")].drop(columns=["group_value", "group_definition"])
+    both = sexes.groupby([column for column in MEASURE_VALUE_KEY if column in sexes], as_index=False).sum()
+    gap = marts.gap.merge(both).assign(coverage=lambda rows: 100 * rows["received"] / rows["expected"])
+    gap = gap.drop(columns=["expected", "received"])
+    everybody = due[due["level"].eq("school") & due["group_dimension"].eq("all")].assign(school_key=due["unit_code"])
+    progress = marts.progress_school.merge(everybody[["measure_id", "school_key", "expected", "received"]])
+    progress = progress.assign(coverage=100 * progress["received"] / progress["expected"], status="ok")
+    sent = everybody[everybody["measure_id"].eq(SCORE)].assign(feed="assessment_results", share=np.nan, status="ok")
+    tables = {"measure_value": values, "gap": gap, "progress_school": progress.drop(columns=["expected", "received"])}
+    for name, frame in tables.items():
+        gone = joined_keys(frame, TABLE_KEYS[name]).isin(hidden.get(f"{name}.coverage", set()))
+        tables[name] = frame.assign(coverage=frame["coverage"].mask(gone))
+    sent = sent[~joined_keys(sent, TABLE_KEYS["coverage"]).isin(hidden.get("coverage", set()))]
+    schools = marts.schools.rename(columns={"trust": "trust_code", "la": "la_code"}).assign(laestab="")
+    return {
+        **tables,
+        "coverage": sent[[*TABLE_KEYS["coverage"], "expected", "received", "share", "status"]],
+        "dim_school": schools,
+    }
+
+
+def by_table(pattern: pd.DataFrame, tier: str) -> dict[str, set[str]]:
+    mine = pattern[pattern["tier"].eq(tier)]
+    return {str(table): set(rows["row_key"]) for table, rows in mine.groupby("table_name")}
+
+
+def told(due: pd.DataFrame, hidden: Mapping[str, set[str]], tier: str) -> set[tuple[float | None, float | None]]:
+    """What the attacker finds out of pupils without a result."""
+    found = attack(published(due, hidden), REGISTRY, tier)
+    return {(b.low, b.high) for b in found}
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("without", [1, 2])
+def test_one_or_two_without_a_result_are_not_told(tier: str, without: int) -> None:
+    due = due_of(ONE_WITHOUT | {("1", "M", "K"): (31, without)})
+    hidden = by_table(hidden_of(due), tier)
+    assert f"{YEAR}|YTD|school|1|{SCORE}|1|all|all|all" in hidden["measure_value.coverage"]
+    assert f"{YEAR}|YTD|school|1|{SCORE}|1|{'|'.join(SEX)}|M|F" in hidden["gap.coverage"]
+    assert f"{YEAR}|{ADDED}|1" in hidden["progress_school.coverage"]
+    assert f"{YEAR}|YTD|assessment_results|1" in hidden["coverage"]
+    assert told(due, hidden, tier) == set()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("shown", ["all", "siblings", "gap.coverage", "progress_school.coverage", "coverage"])
+def test_the_attacker_finds_out_what_any_of_it_tells(tier: str, shown: str) -> None:
+    lacking_too = {("1", "F", "N"): (31, 5)} if shown == "siblings" else {}
+    due = due_of(ONE_WITHOUT | lacking_too)
+    pattern = hidden_of(due)
+    if shown == "all":
+        hidden = {}
+    elif shown == "siblings":
+        hidden = by_table(pattern[~pattern["reason"].eq("secondary")], tier)
+    else:
+        hidden = by_table(pattern[~pattern["table_name"].eq(shown)], tier)
+    assert (1.0, 1.0) in told(due, hidden, tier)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("without", [0, 3, 12])
+def test_that_nobody_or_many_lack_a_result_is_no_secret(tier: str, without: int) -> None:
+    due = due_of(ONE_WITHOUT | {("1", "M", "K"): (31, without)})
+    assert by_table(hidden_of(due), tier) == {}
+    assert told(due, {}, tier) == set()
+
+
+def test_who_lacks_value_added_is_protected_though_all_have_a_score() -> None:
+    """Both measures say how many were expected: neither's coverage is shown beside the other's number of pupils."""
+    due = due_of(ONE_WITHOUT)
+    of_score = due["measure_id"].eq(SCORE)
+    due.loc[of_score, "received"] = due.loc[of_score, "expected"]
+    hidden = by_table(hidden_of(due), "leaders")
+    keys = {key for key in hidden["measure_value.coverage"] if "|school|1|" in key and key.endswith("|all")}
+    assert {key.split("|")[4] for key in keys} == {SCORE, ADDED}
+
+
+@pytest.mark.parametrize(("silent", "is_hidden"), [(4, True), (12, False)])
+def test_few_of_whom_nobody_has_a_result_are_not_told_from_the_others(silent: int, is_hidden: bool) -> None:
+    pupils: Pupils = {key: (31, 0) for key in ONE_WITHOUT if key[2] == "N"}
+    due = due_of(pupils | {("1", "M", "K"): (silent, silent)})
+    hidden = by_table(hidden_of(due), "public")
+    assert (hidden != {}) is is_hidden
+    assert ((float(silent), float(silent)) in told(due, {}, "public")) is is_hidden
+    assert told(due, hidden, "public") == set()
+
+
+def test_what_leaders_may_not_see_is_hidden_from_the_public_too_and_decided_once() -> None:
+    due = due_of(ONE_WITHOUT)
+    solved: dict = {}
+    pattern = coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), solved)
+    leaders, public = by_table(pattern, "leaders"), by_table(pattern, "public")
+    assert leaders["measure_value.coverage"] <= public["measure_value.coverage"]
+    assert solved
+
+
+def test_a_row_that_is_hidden_as_a_whole_is_not_hidden_again() -> None:
+    due = due_of(ONE_WITHOUT)
+    gone = set(row_key(due[due["group_value"].eq("M") & due["unit_code"].eq("1")], MEASURE_VALUE_KEY))
+    pattern = coverage_pattern(
+        due, marts_of(due), REGISTRY, {tier: {("measure_value", key) for key in gone} for tier in TIERS}, {}
+    )
+    hidden = by_table(pattern, "leaders")
+    assert not hidden["measure_value.coverage"] & gone
+    assert f"{YEAR}|YTD|school|1|{SCORE}|1|all|all|all" in hidden["measure_value.coverage"]
+
+
+def test_the_warehouse_hides_it_from_both_tiers_beside_what_it_hides_of_figures() -> None:
+    due = due_of(ONE_WITHOUT)
+    connection = warehouse(replace(marts_of(due), progress_school=marts_of(due).progress_school.head(0)))
+    of_schools = due[due["level"].eq("school")].assign(school_key=lambda rows: rows["unit_code"])
+    connection.register("due", of_schools)
+    connection.execute(
+        "insert into aggregates.measure_sum by name select * exclude (level, unit_code, definition_version) from due"
+    )
+    write_pattern(connection, REGISTRY)
+    found = connection.execute("select tier, table_name, row_key from disclosure.pattern order by all").fetchall()
+    pattern = hidden_of(due)
+    pattern = pattern[~pattern["table_name"].eq("progress_school.coverage")]
+    assert found == sorted(pattern[["tier", "table_name", "row_key"]].itertuples(index=False, name=None))
