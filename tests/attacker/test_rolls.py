@@ -108,3 +108,82 @@ def test_value_added_is_no_result_that_a_school_was_to_send() -> None:
     values = tables["measure_value"]
     added = values.assign(measure_id="value_added_reading")
     assert attacked({**tables, "measure_value": pd.concat([values, added], ignore_index=True)}) == []
+
+
+SEX = {"F": 30, "M": 31}
+
+
+def school_of_groups(silent: int, coverage: str = "shown", code_y: int = 0) -> Tables:
+    """A school of girls and boys, of whom `silent` more, of sex X, sent nothing, beside one that sent everything.
+
+    coverage: shown, or hidden of the groups. code_y: marks that came of the others and are no possible sessions.
+    """
+    due = {"1": {**SEX, "X": silent}, "2": {"F": 40}}
+    each = EACH["session_marks"]
+    rows = [
+        (level, code, group, 0 if group == "X" else n, n)
+        for urn, groups in due.items()
+        for level, code in (("school", urn), ("trust", "T1"), ("la", "301"))
+        for group, n in (*groups.items(), *(("all", n) for n in groups.values()))
+    ]
+    rows = [
+        (level, code, group, 0 if group == "all" and n == silent else sent, n) for level, code, group, sent, n in rows
+    ]
+    keys = ["level", "unit_code", "group_value"]
+    values = pd.DataFrame(rows, columns=[*keys, "n", "due"]).groupby(keys, as_index=False).sum()
+    of_groups = values["group_value"].ne("all")
+    values = values.assign(
+        academic_year=YEAR,
+        period="YTD",
+        measure_id="attendance_rate",
+        definition_version=1,
+        group_definition=np.where(of_groups, "sex@census", "all"),
+        group_dimension=np.where(of_groups, "sex", "all"),
+        denominator=lambda frame: frame["n"] * each - code_y * frame["n"].gt(0) * (1 + ~of_groups),
+        numerator=lambda frame: frame["denominator"] * 0.9,
+        value=90.0,
+        ci_low=np.nan,
+        ci_high=np.nan,
+        coverage=lambda frame: 100 * frame["n"] / frame["due"],
+        status=lambda frame: np.where(frame["n"].gt(0), "ok", "x"),
+    )
+    if coverage == "hidden":
+        values["coverage"] = values["coverage"].mask(of_groups)
+    schools = pd.DataFrame({"school_key": list(due), "urn": list(due), "laestab": list(due)})
+    sent = pd.DataFrame(
+        {
+            "academic_year": YEAR,
+            "period": "YTD",
+            "feed": "session_marks",
+            "school_key": list(due),
+            "expected": [float(sum(groups.values()) * each) for groups in due.values()],
+            "received": [float(sum(n for sex, n in groups.items() if sex != "X") * each) for groups in due.values()],
+            "share": np.nan,
+            "status": "ok",
+        }
+    )
+    return {
+        "measure_value": values.drop(columns="due"),
+        "coverage": sent,
+        "dim_school": schools.assign(trust_code="T1", la_code="301"),
+    }
+
+
+def silent_groups(tables: Tables) -> list[tuple[str, float | None]]:
+    return [(b.row_key, b.low) for b in attacked(tables) if b.quantity == "enrolments expected"]
+
+
+def test_the_coverage_of_the_other_groups_of_a_school_tells_a_group_that_sent_nothing() -> None:
+    found = silent_groups(school_of_groups(4))
+    assert (f"{YEAR}|YTD|school|1|attendance_rate|1|all|all|all", 4.0) in found
+    assert {low for _, low in found} == {4.0}
+
+
+@pytest.mark.parametrize(("silent", "coverage"), [(4, "hidden"), (12, "shown")])
+def test_it_tells_nothing_where_it_is_hidden_nor_of_a_group_that_may_be_counted(silent: int, coverage: str) -> None:
+    assert silent_groups(school_of_groups(silent, coverage)) == []
+
+
+def test_marks_that_are_no_possible_sessions_are_no_group_that_sent_nothing() -> None:
+    """So many are of one group or the other that twelve may be anything: nothing is said for certain."""
+    assert silent_groups(school_of_groups(12, code_y=900)) == []

@@ -497,6 +497,9 @@ def test_what_was_expected_of_a_small_school_that_sent_nothing_is_hidden_and_the
         for row in values[-2:]
         for group in "FM"
     ]
+    groups_of_school = {"group_definition": "sex@census", "group_dimension": "sex"}
+    values += [measure | groups_of_school | {"unit_code": "1", "group_value": "F", "n": 40}]
+    values += [groups_of_school | {"measure_id": "attendance_rate", "unit_code": "1", "group_value": "M", "n": 0}]
     connection = warehouse(marts_of(values, schools))
     stays = [(school, number) for school, n in (("1", 40), ("2", 40), ("3", pupils)) for number in range(n)]
     connection.executemany(
@@ -528,7 +531,8 @@ def test_what_was_expected_of_a_small_school_that_sent_nothing_is_hidden_and_the
         "select count(*) filter (where row_key like '%|F'), count(*) filter (where row_key like '%|M') "
         "from disclosure.pattern where table_name = 'measure_value.coverage' and row_key like '%|sex|%'"
     ).fetchall()
-    assert of_groups == [(4, 4)]
+    # In the school itself, its trust and its authority, for both tiers.
+    assert of_groups == [(6, 6)]
     expected = {
         (tier, table, f"{YEAR}|YTD|{key}")
         for tier in hidden_from
