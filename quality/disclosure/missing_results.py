@@ -19,7 +19,7 @@ from scipy.sparse import csr_matrix, vstack
 from scipy.sparse.csgraph import connected_components
 
 from ingest.registry import Registry
-from quality.disclosure.audit import System, bounded
+from quality.disclosure.audit import System, bounded, narrow_ranges
 from quality.disclosure.cells import CELL, GAP_KEY, MEASURE_VALUE_KEY, PROPORTION, Marts, row_key, subset_measures
 from quality.disclosure.lines import Bools, Floats, Integers
 from quality.disclosure.pattern import COMPLEMENTARY, DERIVED, PATTERN_COLUMNS, SMALL_NUMERATOR
@@ -128,25 +128,27 @@ def missing_problem(
     is_said = ~is_gone & (scored > 0)
     is_enough = is_said & (missing <= most + 1e-9)
     limit = np.where(scored > 0, least, minimum)
-    system = System(
-        name=f"{year_of(stage, rows)} pupils without a result",
-        down=np.where(is_said & ~is_enough, missing - np.floor(most + 1e-9) - 1.0, missing),
-        up=np.where(is_enough, np.floor(most + 1e-9) - missing, _ROOM * max(minimum, least)),
-        need_down=np.where(few, missing - 1.0, 0.0),
-        need_up=np.where(few, limit - 1.0 - missing, 0.0),
-        # Where it is known that no fewer can be without one, more must be possible.
-        need_width=np.where(few, limit - 2.0, 0.0),
-        sums=vstack([stage.sums, ties]).tocsr(),
-        # Who has no score has no value added: the other way round than those who have them.
-        orders=(-stage.orders).tocsr(),
-        slack=np.maximum(-stage.orders @ missing, 0.0),
+    system = bounded(
+        System(
+            name=f"{year_of(stage, rows)} pupils without a result",
+            down=np.where(is_said & ~is_enough, missing - np.floor(most + 1e-9) - 1.0, missing),
+            up=np.where(is_enough, np.floor(most + 1e-9) - missing, _ROOM * max(minimum, least)),
+            need_down=np.where(few, missing - 1.0, 0.0),
+            need_up=np.where(few, limit - 1.0 - missing, 0.0),
+            # Where it is known that no fewer can be without one, more must be possible.
+            need_width=np.where(few, limit - 2.0, 0.0),
+            sums=vstack([stage.sums, ties]).tocsr(),
+            # Who has no score has no value added: the other way round than those who have them.
+            orders=(-stage.orders).tocsr(),
+            slack=np.maximum(-stage.orders @ missing, 0.0),
+        )
     )
+    # Nearly all of this is of few pupils: what even hiding all of it would leave known is not asked for.
+    narrow_ranges(system, np.ones(size, dtype=bool))
     cost = np.bincount(joined, stage.cost, count).astype(np.float64)
     none = np.zeros(0, dtype=np.int64)
     # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
-    return Problem(
-        system.name, cost, forced, np.zeros(count, dtype=bool), none, none, [View(bounded(system), decision)]
-    )
+    return Problem(system.name, cost, forced, np.zeros(count, dtype=bool), none, none, [View(system, decision)])
 
 
 def _limits(registry: Registry, tier: str) -> tuple[float, float]:
