@@ -258,8 +258,9 @@ def status_of(column: str, value: Any, status: str | None, not_applicable: Colle
     """The status letter that stands in a cell instead of its value, or None where the value may be shown.
 
     A figure of a row whose status is not ok is never shown; nothing is ever left blank: a missing value has the row's
-    status, else `c` for the coverage of a figure that is shown, which is hidden alone where it would tell a school's
-    roll, `z` for a date (it has not happened) and for a column of `not_applicable`, and `x` for anything else.
+    status, else `c` for the coverage of a figure that is shown, which is hidden alone where it would tell of few pupils
+    who are not counted, `z` for a date (it has not happened) and for a column of `not_applicable`, and `x` for the
+    rest.
     """
     bad = status is not None and status in STATUS_WORDS
     if bad and (column in FIGURES or missing(value)):
