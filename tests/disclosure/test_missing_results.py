@@ -18,7 +18,7 @@ from quality.disclosure.missing_results import coverage_pattern
 from tests.disclosure.test_disclosure import NO_MODEL, NO_PERIODS, REGISTRY, warehouse
 from tests.disclosure.trusts import YEAR
 
-SCORE, ADDED = "mean_score_reading", "value_added_reading"
+SCORE, ADDED, OTHER = "mean_score_reading", "value_added_reading", "mean_score_maths"
 SEX, SEN = ("sex@census", "sex"), ("sen@census", "sen")
 Pupils = dict[tuple[str, str, str], tuple[int, int]]  # school, sex, SEN: expected, without a score
 # Two schools and two groups of either sort; whoever is in which, only one boy with K in school 1 has no score.
@@ -77,7 +77,9 @@ def published(due: pd.DataFrame, hidden: Mapping[str, set[str]]) -> dict[str, pd
     everybody = due[due["level"].eq("school") & due["group_dimension"].eq("all")].assign(school_key=due["unit_code"])
     progress = marts.progress_school.merge(everybody[["measure_id", "school_key", "expected", "received"]])
     progress = progress.assign(coverage=100 * progress["received"] / progress["expected"], status="ok")
-    sent = everybody[everybody["measure_id"].eq(SCORE)].assign(feed="assessment_results", share=np.nan, status="ok")
+    scores = everybody[everybody["measure_id"].isin([SCORE, OTHER])]
+    sent = scores.groupby(["academic_year", "period", "school_key"], as_index=False)[["expected", "received"]].sum()
+    sent = sent.assign(feed="assessment_results", share=np.nan, status="ok")
     tables = {"measure_value": values, "gap": gap, "progress_school": progress.drop(columns=["expected", "received"])}
     for name, frame in tables.items():
         gone = joined_keys(frame, TABLE_KEYS[name]).isin(hidden.get(f"{name}.coverage", set()))
@@ -127,6 +129,29 @@ def test_the_attacker_finds_out_what_any_of_it_tells(tier: str, shown: str) -> N
     else:
         hidden = by_table(pattern[~pattern["table_name"].eq(shown)], tier)
     assert (1.0, 1.0) in told(due, hidden, tier)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_a_school_sent_tells_of_one_measure_less_another(tier: str) -> None:
+    """Six results lack, five of them in maths: so one in reading."""
+    due = due_of(ONE_WITHOUT)
+    maths = due[due["measure_id"].eq(SCORE)].assign(measure_id=OTHER)
+    maths["received"] = maths["expected"] - 5 * (maths["expected"] - maths["received"])
+    due = pd.concat([due, maths], ignore_index=True)
+    hidden = by_table(hidden_of(due), tier)
+    assert told(due, hidden, tier) == set()
+    assert (1.0, 1.0) in told(due, hidden | {"coverage": set()}, tier)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_the_coverage_of_one_measure_tells_who_lacks_the_other_of_its_assessment(tier: str) -> None:
+    due = due_of(ONE_WITHOUT)
+    of_score = due["measure_id"].eq(SCORE)
+    due.loc[of_score, "received"] = due.loc[of_score, "expected"]
+    hidden = by_table(hidden_of(due), tier)
+    assert told(due, hidden, tier) == set()
+    own = {key for key in hidden["measure_value.coverage"] if ADDED in key}
+    assert (1.0, 1.0) in told(due, hidden | {"measure_value.coverage": own}, tier)
 
 
 @pytest.mark.parametrize("tier", TIERS)
