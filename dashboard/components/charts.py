@@ -146,7 +146,8 @@ def share_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) ->
             ],
         )
     )
-    height = _ROW_HEIGHT * len(shown) + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + _KEY_HEIGHT * len(present)
+    row = _ROW_HEIGHT + _LINE_HEIGHT * max((name.count("\n") for name in shown["name"]), default=0)
+    height = row * len(shown) + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + _KEY_HEIGHT * len(present)
     styled: alt.LayerChart = alt.layer(bars).properties(height=height).configure(**palette.chart_style())
     return styled
 
