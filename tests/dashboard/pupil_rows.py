@@ -100,6 +100,7 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
         "attendance_bridge": [bridge_step("school", urn, step) for step in (0, 1)],
         "attendance_enrolment_year": by_enrolment,
         "attendance_pupil_year": [row | {"possible": 380, "attended": 361} for row in by_pupil],
+        "attendance_reason": reasons("school", urn),
         "attendance_signal": [row for e in own for row in signals(e)],
         "coverage": [
             {
@@ -148,6 +149,7 @@ def rows_of_no_school() -> dict[str, list[dict[str, Any]]]:
     """By mart, the rows that lie beside the schools' folders."""
     return {
         "attendance_bridge": [bridge_step("trust", "T0001", step) for step in (0, 1)],
+        "attendance_reason": reasons("trust", "T0001"),
         "attendance_signal_backtest": [
             backtest(rule_id, is_plain, dimension, value)
             for rule_id, is_plain in (("third_spell", False), ("last_term_below", True))
@@ -284,6 +286,21 @@ def bridge_step(level: str, unit: str, step: int) -> dict[str, Any]:
         "change": -1.0 if step else None,
         "status": "ok",
     }
+
+
+def reasons(level: str, unit: str) -> list[dict[str, Any]]:
+    """Four pupils ill for thirty sessions of four hundred, two late for ten, one on holiday for ten."""
+    place = {"academic_year": THIS_YEAR, "period": "YTD", "level": level, "unit_code": unit, "possible": 400}
+    codes = (
+        ("I", "Illness", "illness", "authorised", 4, 30),
+        ("L", "Late, before the register closed", "late_before_close", "present", 2, 10),
+        ("G", "Holiday not granted", "holiday", "unauthorised", 1, 10),
+    )
+    return [
+        {**place, "code": code, "meaning": meaning, "reason": reason, "category": category}
+        | {"n": n, "sessions": sessions, "value": sessions / 4, "status": "ok"}
+        for code, meaning, reason, category, n, sessions in codes
+    ]
 
 
 def groups() -> list[tuple[str, str]]:

@@ -250,6 +250,27 @@ def test_bridges_are_drawn_for_readers_of_pupils_rows_alone(tmp_path: Path, monk
         assert part in text
 
 
+REASONS = "Reasons and lateness"
+
+
+def test_reasons_are_told_to_readers_of_pupils_rows_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_release(tmp_path / "home")
+    add_pupils(settings)
+    for tier in ("public", "leaders"):
+        assert REASONS not in text_of(run_page(settings, "attendance", monkeypatch, tier))
+    shown = run_page(settings, "attendance", monkeypatch, "pupils")
+    assert not shown.exception
+    text = text_of(shown)
+    for part in (
+        REASONS,
+        "Illness is 75% of absence",
+        "of 400 possible sessions 40 were missed, 30 of them by 4 pupils under code I (illness).",
+        "2 pupils came late before the register closed, 10 times; these sessions were attended.",
+        "<td>Unauthorised absence</td>",
+    ):
+        assert part in text
+
+
 def test_a_role_of_one_school_sees_that_schools_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = build_release(tmp_path / "home")
     add_pupils(settings)
