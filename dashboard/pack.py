@@ -21,7 +21,8 @@ SCOPE = (
     "gap or coverage with --format csv."
 )
 _YEAR_TO_DATE = "YTD"
-_PARTS_OF_YEAR = ("AUT", "SPR", "SUM1", "SUM2", "HT1", "HT2", "HT3", "HT4", "HT5", "HT6")
+# The halves of the summer are half-terms 5 and 6.
+_PARTS_OF_YEAR = ("AUT", "SPR", "SUM1", "SUM2", "HT1", "HT2", "HT3", "HT4")
 _UNIT = ("academic_year", "period", "level", "unit_code")
 
 
