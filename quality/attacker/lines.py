@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -123,13 +124,33 @@ def renamed_lines(cells: Cells) -> list[Lines]:
     frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
     on = [column for column in CELL if column != "period"]
     pairs = [
-        frame[frame["period"].eq(also)].merge(
+        frame[frame["academic_year"].eq(year) & frame["period"].eq(also)].merge(
             frame.loc[frame["period"].eq(period), [*on, "cell"]], on=on, suffixes=("", "_total")
         )
-        for period, also in SAME_SPAN
+        for year, period, also in _same_spans(cells)
     ]
-    lines = _lines("two names of one period", pd.concat(pairs), [])
+    lines = _lines("two names of one period", pd.concat(pairs), ["period"]) if pairs else None
     return [] if lines is None else [lines]
+
+
+def _same_spans(cells: Cells) -> list[tuple[str, str, str]]:
+    """Year and two names of one span: those that are always, and those of which the same half-terms are told so far."""
+    values = cells.values
+    is_told = values["period"].str.startswith("HT") & (values["hidden"].astype(bool) | values["n"].gt(0))
+    every = tuple(half for halves in HALVES.values() for half in halves)
+    held = {YEAR_TO_DATE: every, "Y6": every, "Y5": every[:-1], **HALVES, **{half: (half,) for half in every}}
+    found = []
+    for year, periods in cells.frame.groupby("academic_year", sort=True)["period"]:
+        there, told = set(periods), set(values.loc[is_told & values["academic_year"].eq(year), "period"])
+        so_far = {name: told.intersection(halves) for name, halves in held.items() if name in there}
+        same = {pair for pair in SAME_SPAN if there.issuperset(pair)}
+        same |= {
+            (one, other)
+            for one, other in combinations(sorted(so_far), 2)
+            if so_far[one] and so_far[one] == so_far[other] and (other, one) not in same
+        }
+        found += [(str(year), one, other) for one, other in sorted(same)]
+    return found
 
 
 def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd.DataFrame:

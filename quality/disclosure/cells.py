@@ -91,11 +91,26 @@ def read_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
         ).df(),
         renamed=connection.execute(
             f"""
-            with {_SPAN}
+            with {_SPAN},
+            -- Until sessions of a later half-term are told a longer period is the shorter one under another name.
+            held as (
+                select span.academic_year, span.period, list(half.period order by half.period) as halves
+                from span
+                join span as half on half.academic_year = span.academic_year and half.size = 1
+                    and half.start_date >= span.start_date and half.end_date <= span.end_date
+                semi join marts.measure_value as told on told.academic_year = half.academic_year
+                    and told.period = half.period and told.n > 0
+                group by all
+            )
             select academic_year, one.period as period, other.period as also
             from span as one
-            join span as other using (academic_year, start_date, end_date)
-            where one.period < other.period
+            join span as other using (academic_year)
+            left join held as of_one on of_one.academic_year = one.academic_year and of_one.period = one.period
+            left join held as of_other
+                on of_other.academic_year = one.academic_year and of_other.period = other.period
+            where one.period < other.period and (
+                (one.start_date = other.start_date and one.end_date = other.end_date)
+                or of_one.halves = of_other.halves)
             order by all
             """
         ).df(),

@@ -112,7 +112,7 @@ def additive_lines(
     if renamed is not None:
         again = values.rename(columns={"period": "also"}).merge(renamed, on="also")
         one = values[[*on, "period", "cell"]]
-        kinds.append((RENAMED, [], again.merge(one, on=[*on, "period"], suffixes=("", "_total"))))
+        kinds.append((RENAMED, ["also"], again.merge(one, on=[*on, "period"], suffixes=("", "_total"))))
     # A school's row in progress_school is the school's cell itself; the model's number of pupils is their sum.
     progress = tables[tables["level"].eq("school")]
     of_schools = values.loc[values["level"].eq("school"), ["family", "unit_code", *_GROUP, "cell"]]

@@ -51,6 +51,7 @@ def write_pattern(
     for tier, minimum in registry.data["disclosure"]["minimum_pupils"].items():
         _hide_counts_of_rows(connection, registry, tier, int(minimum))
     _add(connection, coverage)
+    _hide_rows_of_results(connection)
     _log_blocks(pd.concat([decided[tier].blocks for tier in tiers], ignore_index=True))
     write_loss(connection, registry)
     counted = "select tier, count(*) from disclosure.pattern group by tier"
@@ -194,6 +195,36 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
             {"tier": tier, "rule": DERIVED, "of_few_pupils": registry.data["disclosure"]["feeds_of_few_pupils"]},
         )
     connection.execute("drop table hidden_school; drop table small_school; drop table most_expected")
+
+
+def _hide_rows_of_results(connection: duckdb.DuckDBPyConnection) -> None:
+    """Adds how many rows a school's files of results had, where `coverage` hides how many results it was to send: a
+    file is a row for each result, and what was to come follows from it.
+    """
+    for table, key, school in (
+        ("delivery", "delivery_id", "laestab"),
+        ("data_quality_issue", "issue_id", "school_key"),
+    ):
+        connection.execute(
+            f"""
+            insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
+            with hidden as (
+                select distinct p.tier, s.school_key, s.laestab
+                from disclosure.pattern as p
+                join marts.coverage as c on p.table_name = 'coverage' and c.feed = 'assessment_results'
+                    and p.row_key = concat_ws('|', c.academic_year, c.period, c.feed, c.school_key)
+                join marts.dim_school as s using (school_key)
+            )
+            select distinct hidden.tier, '{table}' as table_name, t.{key} as row_key, 'c', 'derived', $rule
+            from marts.{table} as t
+            join hidden using ({school})
+            anti join disclosure.pattern as p
+                on p.tier = hidden.tier and p.table_name = '{table}' and p.row_key = t.{key}
+            where t.feed = 'assessment_results'
+            order by all
+            """,
+            {"rule": DERIVED},
+        )
 
 
 def _hide_coverage_of_registers(

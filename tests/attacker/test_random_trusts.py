@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
 from quality.attacker.breach import Breach
 from tests.attacker.published import attacked, primary, published, suppressed
-from tests.disclosure.trusts import random_trust
+from tests.disclosure.trusts import YEAR, random_trust
 
 TRUSTS, SOAK_TRUSTS, MOST_SCHOOLS = 2, 500, 30
 MOVERS = 0.04
@@ -44,6 +47,27 @@ def test_a_trust_with_half_terms_gives_no_hidden_count_away() -> None:
 def test_periods_that_are_not_hidden_with_the_others_are_found_out(periods: list[str], identity: str) -> None:
     said = {line for breach in hidden_but_for(*periods) for line in breach.identities}
     assert any(identity in line for line in said), said
+
+
+def test_until_more_is_told_the_year_so_far_is_the_term() -> None:
+    """In autumn nothing else is told: what is hidden of the term and shown of the year so far is found out."""
+    marts = random_trust(7, 5, MOVERS, weeks=4, half_terms=True)
+    values = marts.measure_value[marts.measure_value["period"].isin(["AUT", "HT1", "HT2"])]
+    values = pd.concat([values, values[values["period"].eq("AUT")].assign(period="YTD")], ignore_index=True)
+    so_far = replace(
+        marts,
+        measure_value=values,
+        gap=marts.gap[marts.gap["period"].eq("AUT")],
+        periods=marts.periods[
+            marts.periods["part"].isin(values["period"]) & marts.periods["whole"].isin(values["period"])
+        ],
+        renamed=pd.DataFrame({"academic_year": [YEAR], "period": ["AUT"], "also": ["YTD"]}),
+    )
+    hidden = suppressed(so_far)
+    assert [breach.sentence() for breach in attacked(published(so_far, hidden))] == []
+    shown = {key for key in hidden["measure_value"] if key.split("|")[1] == "YTD"}
+    found = attacked(published(so_far, {**hidden, "measure_value": hidden["measure_value"] - shown}))
+    assert any("two names of one period" in line for breach in found for line in breach.identities)
 
 
 def test_primary_hiding_alone_is_found_out_in_random_trusts(soak_factor: int) -> None:

@@ -26,6 +26,7 @@ from quality.disclosure import (
     decide_pattern,
     write_pattern,
 )
+from quality.disclosure.cells import read_marts
 from quality.disclosure.secondary import Choice, Limits, Problem, choose
 from quality.ledger.decision import NO_LEDGER_SQL
 from tests.disclosure.trusts import PROPORTIONS, YEAR, breaches, random_trust, row_key
@@ -324,6 +325,25 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
         create table marts.data_quality_issue (issue_id varchar, feed varchar, school_key varchar, n_rows bigint)"""
     )
     return connection
+
+
+def test_a_longer_period_is_the_shorter_one_until_more_is_told() -> None:
+    """In October autumn, its first half and the year so far are one; where the second half has begun they are not."""
+    told = ["YTD", "AUT", "HT1"]
+    connection = warehouse(marts_of([{"period": period, "n": 40} for period in told]))
+    connection.execute(
+        "insert into staging.academic_period values "
+        f"('{YEAR}', 'HT1', date '2024-08-01', date '2024-10-27', false), "
+        f"('{YEAR}', 'HT2', date '2024-10-28', date '2024-12-31', false)"
+    )
+    one = {("AUT", "HT1"), ("AUT", "YTD"), ("HT1", "YTD")}
+    assert set(read_marts(connection).renamed[["period", "also"]].itertuples(index=False, name=None)) == one
+    again = "select * replace ('HT2' as period, {} as n) from marts.measure_value where period = 'HT1'"
+    connection.execute(f"insert into marts.measure_value {again.format(0)}")
+    assert set(read_marts(connection).renamed[["period", "also"]].itertuples(index=False, name=None)) == one
+    connection.execute(f"insert into marts.measure_value {again.format(3)}")
+    left = {("AUT", "YTD")}
+    assert set(read_marts(connection).renamed[["period", "also"]].itertuples(index=False, name=None)) == left
 
 
 def test_the_pattern_in_the_warehouse_is_the_decided_one_each_time() -> None:
