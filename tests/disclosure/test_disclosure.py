@@ -483,7 +483,8 @@ def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> No
             ('{YEAR}', 'YTD', 'assessment_results', '4', 4, 0), ('{YEAR}', 'YTD', 'session_marks', '2', 9000, 9000),
             ('{YEAR}', 'YTD', 'session_marks', '4', null, 0);
         insert into marts.delivery values ('d1', 'pupils', '1', 2), ('d2', 'pupils', '2', 60),
-            ('d3', 'schools', null, 130), ('d4', 'suspensions', '2', 4);
+            ('d3', 'schools', null, 130), ('d4', 'suspensions', '2', 4), ('d5', 'assessment_results', '4', 4),
+            ('d6', 'assessment_results', '2', 60);
         insert into marts.data_quality_issue values ('i1', 'pupils', '1', 2), ('i2', 'pupils', '2', 3),
             ('i4', 'interventions', '2', 3)"""
     )
@@ -498,6 +499,7 @@ def test_the_rows_that_a_school_sent_do_not_say_how_many_pupils_it_hides() -> No
         ("data_quality_issue", "i4"),
         ("delivery", "d1"),
         ("delivery", "d4"),
+        ("delivery", "d5"),
     ]
 
 
