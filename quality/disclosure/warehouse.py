@@ -16,6 +16,8 @@ from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTE
 from quality.disclosure.solved import Remembered, read_solved, write_solved
 
 _LOGGER = logging.getLogger("everypupil")
+# Tables that count the rows of files, with their key and the column that says whose school a file is.
+_TABLES_OF_FILES = (("delivery", "delivery_id", "laestab"), ("data_quality_issue", "issue_id", "school_key"))
 _BLOCK_TYPES = {
     "candidates": "bigint",
     "primary_rows": "bigint",
@@ -180,10 +182,7 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
         {"tier": tier, "few_rule": FEW_PUPILS, "derived_rule": DERIVED},
     )
     _hide_coverage_of_registers(connection, registry, tier, minimum)
-    for table, key, school in (
-        ("delivery", "delivery_id", "laestab"),
-        ("data_quality_issue", "issue_id", "school_key"),
-    ):
+    for table, key, school in _TABLES_OF_FILES:
         connection.execute(
             f"""
             insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
@@ -201,10 +200,7 @@ def _hide_rows_of_results(connection: duckdb.DuckDBPyConnection) -> None:
     """Adds how many rows a school's files of results had, where `coverage` hides how many results it was to send: a
     file is a row for each result, and what was to come follows from it.
     """
-    for table, key, school in (
-        ("delivery", "delivery_id", "laestab"),
-        ("data_quality_issue", "issue_id", "school_key"),
-    ):
+    for table, key, school in _TABLES_OF_FILES:
         connection.execute(
             f"""
             insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
