@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -183,22 +183,36 @@ def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd
         variables = cells.variables_of(everybody.index.to_numpy(np.int64), sessions)
         amounts = everybody.assign(amount=np.where(variables >= 0, known[variables], np.nan))
         table = amounts.pivot_table(index=["level", "unit_code"], columns="period", values="amount", aggfunc="first")
+        halves = sorted(period for period in periods if period.startswith("HT"))
         # A period of which every amount is hidden is a column that pandas leaves out.
-        shorter = [*terms, *sorted(period for period in periods if period.startswith("HT"))]
-        table = table.reindex(columns=sorted({*table.columns, *weeks, *shorter}))
-        for period in shorter:
-            complete = table.dropna(subset=[*weeks, period])
-            if complete.empty:
-                continue
-            sums = np.cumsum(complete[weeks].to_numpy(np.float64), axis=1)
-            sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
-            fits = np.all(
-                np.abs(sums[:, None, :] - sums[:, :, None] - complete[period].to_numpy()[:, None, None]) < 0.5, axis=0
-            )
-            starts, ends = np.nonzero(fits)
-            if len(starts):
-                rows += [(str(year), period, week, "weeks") for week in weeks[starts[0] : ends[0]]]
+        table = table.reindex(columns=sorted({*table.columns, *weeks, *terms, *halves}))
+        for shorter in (terms, halves):
+            rows += [(str(year), period, week, "weeks") for period, week in weeks_in(table, weeks, shorter)]
     return pd.DataFrame(rows, columns=["academic_year", "whole", "part", "sort"])
+
+
+def weeks_in(table: pd.DataFrame, weeks: list[str], periods: list[str]) -> Iterator[tuple[str, str]]:
+    """Each period with its weeks: those in a row whose sessions come to the period's wherever both are shown.
+
+    Where weeks are alike several rows of them fit. The periods follow one another, so a period's is the first that
+    begins after the one before; where that is not known, the only one.
+    table: sessions by place, a column per week and period. periods: in their order.
+    """
+    after: int | None = 0
+    for period in periods:
+        complete = table.dropna(subset=[*weeks, period])
+        sums = np.cumsum(complete[weeks].to_numpy(np.float64), axis=1)
+        sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+        fits = np.all(
+            np.abs(sums[:, None, :] - sums[:, :, None] - complete[period].to_numpy()[:, None, None]) < 0.5, axis=0
+        )
+        starts, ends = np.nonzero(fits) if len(complete) else (np.zeros(0, dtype=np.int64),) * 2
+        chosen = np.arange(len(starts))[: int(len(starts) == 1)] if after is None else np.flatnonzero(starts >= after)
+        if not len(chosen):
+            after = None
+            continue
+        yield from ((period, week) for week in weeks[starts[chosen[0]] : ends[chosen[0]]])
+        after = int(ends[chosen[0]])
 
 
 def _lines(name: str, entries: pd.DataFrame, by: list[str], by_definition: bool = True) -> Lines | None:
