@@ -72,23 +72,16 @@ def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: 
         return []
     size = len(found.n)
     breaches = [*_shown(found, tier, least), *_sent(tables, tier, least)]
-    known = np.isfinite(found.n)
-    system = System(
-        np.concatenate([found.low, np.where(known, found.n, 1.0)]),
-        np.concatenate([found.high, np.where(known, found.n, np.inf)]),
-        lambda variable: (
-            f"{'pupils without' if variable < size else 'pupils with'} a result of " + found.row_key[variable % size]
-        ),
-    )
-    _add_sums(system, found, cells, tables)
-    _add_same_pupils(system, found, registry)
-    _add_gaps(system, found, cells, tables)
-    _add_sent(system, found, cells, tables, registry)
     limit = np.concatenate([np.where(found.n == 0, minimum, least), np.full(size, minimum)]).astype(np.float64)
     rule = _Few(limit, np.zeros(2 * size, dtype=bool), np.arange(2 * size) >= size)
+    system = _system(found, cells, tables, registry, presuming=True)
     secret = system.low < system.high
     try:
-        ranges = solve(system, secret, rule)
+        try:
+            ranges = solve(system, secret, rule)
+        except ContradictionError:
+            # What was presumed of two subjects is not so: who tries it is told by the contradiction, and no more.
+            ranges = solve(_system(found, cells, tables, registry, presuming=False), secret, rule)
     except ContradictionError as error:
         return [*breaches, Breach("contradiction", tier, "measure_value", "", "coverage", None, None, 0, (str(error),))]
     suspects = np.flatnonzero(secret)
@@ -110,11 +103,32 @@ def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: 
     return breaches
 
 
-def _outcomes(registry: Registry) -> dict[str, str]:
-    """The assessment of each measure of results, as text: of one assessment the same pupils were expected."""
+def _system(
+    found: _Numbers, cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry, *, presuming: bool
+) -> System:
+    """Every relation of those with and without a result. presuming: that two subjects of one assessment expect the same
+    pupils, wherever what is shown does not say otherwise.
+    """
+    size, known = len(found.n), np.isfinite(found.n)
+    system = System(
+        np.concatenate([found.low, np.where(known, found.n, 1.0)]),
+        np.concatenate([found.high, np.where(known, found.n, np.inf)]),
+        lambda variable: (
+            f"{'pupils without' if variable < size else 'pupils with'} a result of " + found.row_key[variable % size]
+        ),
+    )
+    _add_sums(system, found, cells, tables)
+    _add_same_pupils(system, found, cells, registry, presuming=presuming)
+    _add_gaps(system, found, cells, tables)
+    _add_sent(system, found, cells, tables, registry)
+    return system
+
+
+def _outcomes(registry: Registry) -> dict[str, tuple[str, str]]:
+    """Assessment and subject of each measure of results: of one outcome the same pupils were expected."""
     of_models = {model["measure_id"]: model["outcome"] for model in registry.data.get("value_added", [])}
     found = {str(m["measure_id"]): m.get("assessment", of_models.get(m["measure_id"])) for m in registry.measures}
-    return {measure: str(sorted(outcome.items())) for measure, outcome in found.items() if outcome}
+    return {name: (str(o["assessment_id"]), str(o["subject"])) for name, o in found.items() if o}
 
 
 def _read(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) -> _Numbers | None:
@@ -241,26 +255,40 @@ def _add_lines(system: System, found: _Numbers, lines: Lines, measure: int, size
         )
 
 
-def _add_same_pupils(system: System, found: _Numbers, registry: Registry) -> None:
-    """Of two measures of one assessment the same pupils were expected: with and without a result they are as many."""
+def _add_same_pupils(system: System, found: _Numbers, cells: Cells, registry: Registry, *, presuming: bool) -> None:
+    """Of two measures of one outcome the same pupils were expected: with and without a result they are as many.
+
+    Of two subjects of one assessment it is presumed, but of a unit of which any two shown figures differ.
+    """
     outcomes, size = _outcomes(registry), len(found.n)
     of_models = {str(model["measure_id"]) for model in registry.data.get("value_added", [])}
+    unit = cells.frame.groupby(["academic_year", "level", "unit_code"], sort=False).ngroup().to_numpy(np.int64)
+    expected = np.where(found.low == found.high, found.n + found.low, np.nan)
     for one, other in combinations(range(len(found.measures)), 2):
         names = found.measures[one], found.measures[other]
+        subjects = [outcomes[name] for name in names]
         both = (found.of[:, one] >= 0) & (found.of[:, other] >= 0)
-        if outcomes[names[0]] != outcomes[names[1]] or not both.any():
+        if subjects[0] != subjects[1]:
+            differ = both & (np.abs(expected[found.of[:, one]] - expected[found.of[:, other]]) > 0.5)
+            both &= ~np.isin(unit, unit[differ])
+            why = "the same pupils are presumed to be expected of two subjects of one assessment"
+            if not presuming or subjects[0][0] != subjects[1][0]:
+                continue
+        else:
+            why = "the same pupils were expected of two measures of one assessment"
+        if not both.any():
             continue
         first, second = found.of[both, one], found.of[both, other]
         row, count = np.arange(len(first)), len(first)
         system.add(
-            "the same pupils were expected of two measures of one assessment",
+            why,
             np.tile(row, 4),
             np.concatenate([first, first + size, second, second + size]),
             np.repeat([1.0, 1.0, -1.0, -1.0], count),
             0.0,
             0.0,
         )
-        if (names[0] in of_models) != (names[1] in of_models):
+        if subjects[0] == subjects[1] and (names[0] in of_models) != (names[1] in of_models):
             inner, outer = (first, second) if names[0] in of_models else (second, first)
             system.add(
                 "who has value added has a score",

@@ -45,7 +45,7 @@ def read_due(connection: duckdb.DuckDBPyConnection, registry: Registry) -> pd.Da
         where v.measure_id in (select unnest($results::varchar[]))
         group by all having sum(s.expected) > 0 order by all
         """,
-        {"results": [measure["measure_id"] for measure in registry.measures if _outcome(measure, registry)]},
+        {"results": [measure["measure_id"] for measure in registry.measures if any(_outcome(measure, registry))]},
     ).df()
 
 
@@ -163,30 +163,37 @@ def _is_secret(rows: pd.DataFrame, registry: Registry, tier: str) -> Bools:
     return np.asarray((missing >= 1) & (missing < np.where(missing < expected, least, minimum)))
 
 
-def _outcome(measure: Mapping[str, Any], registry: Registry) -> str:
-    """The assessment whose pupils a measure expects, as text; empty where it is of no result."""
+def _outcome(measure: Mapping[str, Any], registry: Registry) -> tuple[str, str]:
+    """The assessment and the subject of it whose pupils a measure expects; empty where it is of no result."""
     of_models = {model["measure_id"]: model["outcome"] for model in registry.data.get("value_added", [])}
     outcome = measure.get("assessment", of_models.get(measure["measure_id"]))
-    return "" if outcome is None else str(sorted(outcome.items()))
+    return ("", "") if outcome is None else (str(outcome["assessment_id"]), str(outcome["subject"]))
 
 
 def _same_pupils(stage: Stage, registry: Registry, expected: Floats, gone: Bools) -> tuple[Integers, Bools]:
-    """Pairs of cells of which the same pupils were expected, and whether what they lack differs by a known number.
+    """Pairs of cells of one assessment, and whether what they lack differs by a known number: of the same pupils.
 
     Either's coverage tells of how many both are. That of a measure within another one that is shown tells nothing new.
+    Of two subjects it is only presumed that the same pupils were expected: told together they say whether it is so.
     """
     outcome = {str(m["measure_id"]): _outcome(m, registry) for m in registry.measures}
     subsets, measure = set(subset_measures(registry)), stage.cells["family"].to_numpy()
     pairs: list[tuple[int, int]] = []
     is_tied: list[bool] = []
-    by_pupils = stage.cells.assign(outcome=stage.cells["family"].map(outcome)).groupby(["outcome", *CELL], sort=True)
+    assessment = stage.cells["family"].map({name: ids[0] for name, ids in outcome.items()})
+    by_pupils = stage.cells.assign(assessment=assessment).groupby(["assessment", *CELL], sort=True)
     for same in by_pupils.indices.values():
         for one, other in combinations(np.sort(np.asarray(same, dtype=np.int64)).tolist(), 2):
-            inner, outer = (one, other) if gone[one] else (other, one)
-            both_gone, is_apart = gone[one] and gone[other], (measure[inner], measure[outer]) in subsets and gone[inner]
-            if expected[one] == expected[other] and not both_gone and not is_apart:
+            are_equal, any_gone = expected[one] == expected[other], gone[one] or gone[other]
+            if outcome[measure[one]] == outcome[measure[other]]:
+                inner, outer = (one, other) if gone[one] else (other, one)
+                is_apart = (measure[inner], measure[outer]) in subsets and gone[inner]
+                is_pair = are_equal and not (gone[one] and gone[other]) and not is_apart
+            else:
+                is_pair = not any_gone
+            if is_pair:
                 pairs.append((one, other))
-                is_tied.append(not gone[one] and not gone[other])
+                is_tied.append(bool(are_equal and not any_gone))
     return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array(is_tied, dtype=bool)
 
 

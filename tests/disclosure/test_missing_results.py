@@ -15,6 +15,7 @@ from quality.attacker.cells import row_keys as joined_keys
 from quality.disclosure import MEASURE_VALUE_KEY, Marts, write_pattern
 from quality.disclosure.cells import row_key
 from quality.disclosure.missing_results import coverage_pattern
+from quality.disclosure.secondary import Choice
 from tests.disclosure.test_disclosure import NO_MODEL, NO_PERIODS, REGISTRY, warehouse
 from tests.disclosure.trusts import YEAR
 
@@ -154,6 +155,37 @@ def test_the_coverage_of_one_measure_tells_who_lacks_the_other_of_its_assessment
     assert (1.0, 1.0) in told(due, hidden | {"measure_value.coverage": own}, tier)
 
 
+def with_maths(due: pd.DataFrame, more_lacking: int = 0, more_expected: int = 0) -> pd.DataFrame:
+    """Maths besides: of as many pupils and `more_expected` in every school's boys with K, so many more lacking one."""
+    maths = due[due["measure_id"].eq(SCORE)].assign(measure_id=OTHER, received=lambda rows: rows["expected"])
+    lots = {"school": 1, "trust": 3, "la": 3}
+    has_them = maths["group_value"].isin(["all", "M", "K"])
+    maths["expected"] += more_expected * has_them * maths["level"].map(lots)
+    maths["received"] += (more_expected - more_lacking) * has_them * maths["level"].map(lots)
+    return pd.concat([due, maths], ignore_index=True)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("more_lacking", [0, 5])
+def test_the_coverage_of_maths_tells_who_lacks_a_result_in_reading(tier: str, more_lacking: int) -> None:
+    """Both subjects expect the same pupils, so one's coverage and the other's number say how many have none."""
+    due = with_maths(due_of(ONE_WITHOUT), more_lacking)
+    hidden = by_table(hidden_of(due), tier)
+    assert told(due, hidden, tier) == set()
+    of_reading = {name: {key for key in keys if OTHER not in key} for name, keys in hidden.items()}
+    assert of_reading != hidden
+    assert (1.0, 1.0) in told(due, of_reading, tier)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_two_subjects_that_expect_other_pupils_are_not_taken_for_one(tier: str) -> None:
+    """What is presumed of two subjects and turns out wrong refuses no release."""
+    due = with_maths(due_of(ONE_WITHOUT), more_expected=4)
+    assert told(due, by_table(hidden_of(due), tier), tier) == set()
+    untrue = due[~due["level"].eq("la")]
+    assert told(untrue, by_table(hidden_of(untrue), tier), tier) == set()
+
+
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("without", [0, 3, 12])
 def test_that_nobody_or_many_lack_a_result_is_no_secret(tier: str, without: int) -> None:
@@ -184,7 +216,7 @@ def test_few_of_whom_nobody_has_a_result_are_not_told_from_the_others(silent: in
 
 def test_what_leaders_may_not_see_is_hidden_from_the_public_too_and_decided_once() -> None:
     due = due_of(ONE_WITHOUT)
-    solved: dict = {}
+    solved: dict[str, Choice] = {}
     pattern = coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), solved)
     leaders, public = by_table(pattern, "leaders"), by_table(pattern, "public")
     assert leaders["measure_value.coverage"] <= public["measure_value.coverage"]
