@@ -187,6 +187,17 @@ def test_two_subjects_that_expect_other_pupils_are_not_taken_for_one(tier: str) 
 
 
 @pytest.mark.parametrize("tier", TIERS)
+def test_a_school_whose_subjects_expect_other_pupils_keeps_no_other_school_safe(tier: str) -> None:
+    due = with_maths(due_of(ONE_WITHOUT))
+    elsewhere = due["unit_code"].isin(["3", "T1", "301"]) & due["group_value"].isin(["all", "F", "N"])
+    due.loc[elsewhere & due["measure_id"].eq(OTHER), ["expected", "received"]] += 4
+    hidden = by_table(hidden_of(due), tier)
+    assert told(due, hidden, tier) == set()
+    of_reading = {name: {key for key in keys if OTHER not in key} for name, keys in hidden.items()}
+    assert (1.0, 1.0) in told(due, of_reading, tier)
+
+
+@pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("without", [0, 3, 12])
 def test_that_nobody_or_many_lack_a_result_is_no_secret(tier: str, without: int) -> None:
     due = due_of(ONE_WITHOUT | {("1", "M", "K"): (31, without)})
