@@ -199,8 +199,9 @@ def _beside(path: Path, suffix: str) -> Path:
 
 @contextmanager
 def _locked(path: Path, kind: int) -> Iterator[None]:
-    if kind == fcntl.LOCK_EX and not path.parent.is_dir():
-        path.parent.mkdir(mode=0o700, parents=True)
+    if kind == fcntl.LOCK_EX:
+        # Two readers may be the first at the same moment.
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(_beside(path, ".lock"), flags, 0o600)
     try:
