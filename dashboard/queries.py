@@ -4,7 +4,9 @@ only.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -104,6 +106,73 @@ SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY
 """
 _REASONS = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? ORDER BY level, unit_code, sessions DESC, code
+"""
+# Sessions of a window; of a school without a calendar nobody knows what is missing.
+_WINDOW = """
+due AS (
+    SELECT DISTINCT school_key, TRUE AS is_due FROM query_table($coverage)
+    WHERE academic_year = $academic_year AND feed = 'session_marks' AND expected > 0
+),
+session AS (
+    SELECT told.*, NOT is_missing AND is_due AS came, is_missing AND is_due AS lacks
+    FROM query_table($sessions) AS told LEFT JOIN due USING (school_key)
+    WHERE academic_year = $academic_year AND session_date BETWEEN $first AND $last
+      AND list_contains($school_keys, school_key)
+)
+"""
+_STAYS = f"""
+WITH {_WINDOW}
+SELECT school_key, pupil_key, enrolment_key,
+       count(*) FILTER (is_possible) AS possible, count(*) FILTER (is_attended) AS attended,
+       count(*) FILTER (is_authorised) AS authorised, count(*) FILTER (is_unauthorised) AS unauthorised,
+       count(*) FILTER (is_authorised OR is_unauthorised) AS absent, count(*) FILTER (is_late) AS late,
+       count(*) FILTER (came) AS came, count(*) FILTER (lacks) AS missing
+FROM session GROUP BY ALL ORDER BY ALL
+"""
+_SUMS_BY_DAY = """
+pupil AS (
+    SELECT day, school_key, pupil_key, count(*) FILTER (is_possible) AS den, count(*) FILTER (is_attended) AS num,
+           count(*) FILTER (came) AS came, count(*) FILTER (lacks) AS missing
+    FROM session_of_day GROUP BY ALL
+)
+SELECT day, school_key, count(*) FILTER (den > 0) AS n,
+       sum(num)::BIGINT AS sum_num, sum(den)::BIGINT AS sum_den, sum(num * num)::BIGINT AS sum_num_num,
+       sum(num * den)::BIGINT AS sum_num_den, sum(den * den)::BIGINT AS sum_den_den,
+       sum(came)::BIGINT AS came, sum(missing)::BIGINT AS missing
+FROM pupil GROUP BY ALL ORDER BY ALL
+"""
+_DAYS = f"""
+WITH {_WINDOW},
+session_of_day AS (SELECT session.*, session_date AS day FROM session),
+{_SUMS_BY_DAY}
+"""
+# A day counts under its weekday and, beside a break of its school, as the first or the last day as well.
+_PATTERN = f"""
+WITH {_WINDOW},
+school_day AS (
+    SELECT DISTINCT school_key, session_date FROM query_table($sessions)
+    WHERE academic_year = $academic_year AND NOT is_missing AND list_contains($school_keys, school_key)
+),
+beside AS (
+    SELECT school_key, session_date,
+           session_date - lag(session_date) OVER in_order >= $break_days AS is_after,
+           lead(session_date) OVER in_order - session_date >= $break_days AS is_before
+    FROM school_day WINDOW in_order AS (PARTITION BY school_key ORDER BY session_date)
+),
+named AS (
+    SELECT school_key, session_date, unnest([
+        isodow(session_date)::VARCHAR, CASE WHEN is_after THEN 'after' END, CASE WHEN is_before THEN 'before' END
+    ]) AS day
+    FROM beside
+),
+session_of_day AS (
+    SELECT session.*, named.day FROM session JOIN named USING (school_key, session_date) WHERE named.day IS NOT NULL
+),
+{_SUMS_BY_DAY}
+"""
+_SESSION_DAYS = """
+SELECT min(session_date) AS first, max(session_date) AS last FROM query_table(?)
+WHERE academic_year = ? AND NOT is_missing
 """
 _DELIVERIES = "SELECT * FROM query_table(?) ORDER BY extracted_at DESC, feed, file_name"
 
@@ -274,6 +343,49 @@ def bridges(release: Release, view: str, academic_year: str, measure_id: str) ->
 def reasons(release: Release, view: str, academic_year: str, period: str) -> pd.DataFrame:
     """Sessions by register code of every unit that this reader may see, the most frequent first."""
     return release.frame(_REASONS, [view, academic_year, period])
+
+
+def session_days(release: Release, view: str, academic_year: str) -> tuple[dt.date, dt.date] | None:
+    """The first and the last day of a year with a mark; None where it has none."""
+    (row,) = release.rows(_SESSION_DAYS, [view, academic_year])
+    return None if row["first"] is None else (row["first"], row["last"])
+
+
+@dataclass(frozen=True)
+class Window:
+    """A run of days, both ends included, of some schools, within one academic year."""
+
+    academic_year: str
+    first: dt.date
+    last: dt.date
+    school_keys: tuple[str, ...]
+
+
+def stays_in(release: Release, view: str, window: Window) -> pd.DataFrame:
+    """Numbers of sessions of every enrolment that has a session in the window, as `windows` takes them."""
+    return release.frame(_STAYS, _window(release, view, window))
+
+
+def days_in(release: Release, view: str, window: Window) -> pd.DataFrame:
+    """Sums over pupils of sessions attended and possible, by day and school, as `windows` takes them."""
+    return release.frame(_DAYS, _window(release, view, window))
+
+
+def pattern_in(release: Release, view: str, window: Window, break_days: int) -> pd.DataFrame:
+    """The same by weekday (1 is Monday) and, `after` and `before`, of the days beside a break.
+
+    Parameters: `break_days`, from one day with a mark to the next at a school: that many are a break.
+    """
+    return release.frame(_PATTERN, _window(release, view, window) | {"break_days": break_days})
+
+
+def _window(release: Release, view: str, window: Window) -> dict[str, Any]:
+    values = {name: getattr(window, name) for name in ("academic_year", "first", "last")}
+    return values | {
+        "sessions": view,
+        "coverage": source(release, "coverage"),
+        "school_keys": list(window.school_keys),
+    }
 
 
 def signals(release: Release, view: str, urn: str | None, rules: Sequence[str]) -> pd.DataFrame:

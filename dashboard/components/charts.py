@@ -200,6 +200,36 @@ def weekly_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -
     return styled
 
 
+def daily_rates(data: pd.DataFrame, *, axis_title: str) -> alt.LayerChart:
+    """A line of rates over days, each day with its 95% interval.
+
+    Parameters: `data`, columns `day` (a date), `value`, `ci_low` and `ci_high`; `axis_title`, with its unit.
+    """
+    columns = {"day": pd.to_datetime(data["day"]), **{name: data[name] for name in ("value", "ci_low", "ci_high")}}
+    shown = pd.DataFrame(columns)
+    domain = _domain([*shown["ci_low"], *shown["ci_high"]])
+    y: dict[str, Any] = {
+        "title": textwrap.wrap(axis_title, _TITLE_WIDTH),
+        "scale": alt.Scale(domain=domain, zero=False, nice=False),
+    }
+    base = alt.Chart(shown).encode(
+        x=alt.X("day:T", title="Day", axis=alt.Axis(format="%-d %b %Y", tickCount=4, labelAngle=0, labelOverlap=True))
+    )
+    ends = base.mark_rule(color=palette.REFERENCE, strokeWidth=2).encode(y=alt.Y("ci_low:Q", **y), y2="ci_high:Q")
+    line = base.mark_line(color=palette.FOCUS, point=alt.OverlayMarkDef(color=palette.FOCUS, filled=True)).encode(
+        y=alt.Y("value:Q", **y),
+        tooltip=[
+            alt.Tooltip("day:T", title="Day", format="%A %-d %B %Y"),
+            *(
+                alt.Tooltip(f"{name}:Q", title=title, format=".1f")
+                for name, title in (("value", "%"), ("ci_low", "from"), ("ci_high", "to"))
+            ),
+        ],
+    )
+    styled: alt.LayerChart = alt.layer(ends, line).properties(height=_BARS_HEIGHT).configure(**palette.chart_style())
+    return styled
+
+
 def _domain(values: list[float]) -> list[float]:
     low, high = min(values), max(values)
     margin = (high - low) * 0.06 or 1.0

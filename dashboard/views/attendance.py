@@ -14,7 +14,7 @@ from dashboard.components.charts import interval_plot
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import Context
-from dashboard.views import bridges, comparators, reasons
+from dashboard.views import bridges, comparators, reasons, windows
 
 _LEVELS = ("trust", "la")
 _WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
@@ -49,6 +49,7 @@ def render(context: Context) -> None:
     _by_group(context, year, period, definition, whole)
     comparators.section(context, year, period, definition)
     reasons.section(context, year, period)
+    windows.section(context, year)
     bridges.section(context, year, definition)
 
 

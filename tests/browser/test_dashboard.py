@@ -31,8 +31,8 @@ PAGES = {
     "definitions": "definitions",
     "accessibility": "accessibility",
 }
-# Pages that the pupils' tier alone has.
-PAGES_OF_PUPILS = {"early-response": "early-response"}
+# Pages that the pupils' tier alone has, or alone has in this form.
+PAGES_OF_PUPILS = {"early-response": "early-response", "attendance-of-pupils": "attendance"}
 EVERY_PAGE = (*PAGES, *PAGES_OF_PUPILS)
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 Open = Callable[..., Page]
@@ -125,6 +125,22 @@ def test_the_queue_is_in_the_navigation_of_the_pupils_tier_and_reached_in_no_oth
             page = open_page("early-response", dashboard=dashboard)
             assert page.get_by_role("heading", name="Early response").count() == 0
             assert "queue" not in page.locator("[data-testid=stMain]").first.inner_text()
+
+
+def test_the_figures_of_any_days_follow_the_days_that_are_chosen(open_named: Open) -> None:
+    page = open_named("attendance-of-pupils")
+    both = "Attendance was 56.2%, 3 September 2025 to 4 September 2025"
+    page.get_by_role("heading", name=both).wait_for()
+    assert page.get_by_role("heading", name="Lowest on").count() == 1
+    # By keyboard alone: day, month and year are fields of their own, and what was typed counts on leaving them.
+    page.get_by_role("group", name="Last day").get_by_role("spinbutton").first.focus()
+    page.keyboard.type("03")
+    for key in ("Escape", *["Tab"] * 4):
+        page.keyboard.press(key)
+    page.get_by_role("heading", name="Attendance was 60.0%, 3 September 2025", exact=True).wait_for()
+    settle(page)
+    assert page.get_by_role("heading", name=both).count() == 0
+    assert page.get_by_role("heading", name="Lowest on").count() == 0
 
 
 def test_the_queue_stands_in_its_order_and_can_be_taken_away(open_named: Open, tmp_path: Path) -> None:

@@ -8,6 +8,11 @@ import math
 import duckdb
 import pytest
 
+from dashboard import queries
+from dashboard.access import open_as
+from dashboard.windows import window_figures
+from ingest.registry import load_registry
+from ingest.settings import load_settings
 from tests.chain.conftest import Home
 
 pytestmark = pytest.mark.chain
@@ -52,3 +57,37 @@ def test_the_trust_is_the_sum_of_its_schools(trust_home: Home) -> None:
     )
     totals = {row["level"]: (int(row["attended"]), int(row["possible"])) for row in figures}
     assert totals["trust"] == totals["school"] == totals["la"], json.dumps(figures)
+
+
+def test_a_window_of_the_whole_year_gives_the_figures_of_the_marts(trust_home: Home) -> None:
+    """Two programs, one in SQL by term and one from the sessions themselves, and one definition."""
+    settings = load_settings(trust_home.path)
+    measures = [m for m in load_registry(settings).measures if m["source_model"] == "attendance"]
+    with open_as(settings, "operator") as release:
+        (year,) = queries.academic_years(release)
+        days = queries.session_days(release, "marts.fct_session", year)
+        assert days is not None
+        schools = queries.schools(release)
+        places = {("trust", None): tuple(schools["school_key"])}
+        places |= {("school", urn): (key,) for urn, key in zip(schools["urn"], schools["school_key"], strict=True)}
+        marts = release.rows(
+            "select * from marts.measure_value where period = 'YTD' and group_dimension = 'all' and level in"
+            " ('school', 'trust')"
+        )
+        compared = 0
+        for (level, urn), keys in places.items():
+            window = queries.Window(year, *days, keys)
+            found = window_figures(queries.stays_in(release, "marts.fct_session", window), measures, 50.0)
+            for row in found.to_dict("records"):
+                (told,) = (
+                    told
+                    for told in marts
+                    if told["level"] == level
+                    and told["unit_code"] == (urn or told["unit_code"])
+                    and told["measure_id"] == row["measure_id"]
+                )
+                assert (row["n"], row["status"]) == (told["n"], told["status"])
+                for column in ("value", "ci_low", "ci_high", "coverage", "numerator", "denominator"):
+                    assert math.isclose(float(row[column]), float(told[column]), abs_tol=1e-5), (level, urn, column)
+                compared += 1
+        assert compared == len(measures) * (1 + len(schools))

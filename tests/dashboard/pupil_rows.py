@@ -106,7 +106,7 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
             {
                 "academic_year": THIS_YEAR,
                 "period": "YTD",
-                "feed": "pupils",
+                "feed": "session_marks",
                 **place,
                 "expected": 5.0,
                 "received": 5.0,
@@ -127,7 +127,7 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
             }
             for e in own
         ],
-        "fct_session": [row | {"session_date": dt.date(2025, 9, 3), "code": "I"} for row in by_enrolment],
+        "fct_session": [row | session(int(str(row["pupil_key"]))) for row in by_enrolment],
         "gap": [
             row
             | {"comparator": "others", "n_group": 1, "n_comparator": 4, "value_group": 50.0, "value_comparator": 60.0}
@@ -285,6 +285,22 @@ def bridge_step(level: str, unit: str, step: int) -> dict[str, Any]:
         "value": 50.0 - step,
         "change": -1.0 if step else None,
         "status": "ok",
+    }
+
+
+def session(pupil_key: int) -> dict[str, Any]:
+    """The one session of an enrolment, on one of two days: every second pupil is ill."""
+    ill = pupil_key % 2 == 1
+    return {
+        "session_date": dt.date(2025, 9, 3 + pupil_key // 2 % 2),
+        "session": "AM",
+        "code": "I" if ill else "/",
+        "is_possible": True,
+        "is_attended": not ill,
+        "is_authorised": ill,
+        "is_unauthorised": False,
+        "is_late": False,
+        "is_missing": False,
     }
 
 

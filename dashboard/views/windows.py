@@ -1,0 +1,218 @@
+"""Attendance of any run of days that a reader chooses; for readers of every pupil's sessions, who alone have them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, readings, wording
+from dashboard.components import palette
+from dashboard.components.charts import daily_rates, interval_plot
+from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
+from dashboard.components.filters import choose
+from dashboard.context import SOURCE, Context
+from dashboard.windows import day_figures, window_figures
+
+_SESSIONS = "marts.fct_session"
+_RATE = "attendance_rate"
+_WHOLE = "all|all"
+_SORTS = {
+    **dict(zip("12345", ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"), strict=True)),
+    "6": "Saturday",
+    "7": "Sunday",
+    "after": "First day after a break",
+    "before": "Last day before a break",
+}
+_COUNTED = {"n": "Pupils (n)", "coverage": "Coverage (%)", "denominator": "Out of", "numerator": "Counted"}
+
+
+def section(context: Context, year: str) -> None:
+    """Any days of one year; nothing at all where this reader has not every pupil's sessions, or the year none."""
+    if not context.release.has(_SESSIONS) or context.grant.year_groups is not None:
+        return
+    days = context.ask(queries.session_days, _SESSIONS, year)
+    if days is None:
+        return
+    st.header("Any days", anchor=False)
+    paragraph("A day, a week, a school's own half-term: every session from one day to another, both included.")
+    first, last, place, keys = _chosen(context, year, *days)
+    if first > last:
+        st.warning("The first day is later than the last one; choose a first day that is not.")
+        return
+    window = queries.Window(year, first, last, keys)
+    named = wording.day(first) if first == last else f"{wording.day(first)} to {wording.day(last)}"
+    enough = float(context.registry.data["coverage"]["withhold_below_percent"])
+    measures = [measure for measure in context.registry.measures if measure["source_model"] == "attendance"]
+    stays = context.ask(queries.stays_in, _SESSIONS, window)
+    if stays.empty:
+        paragraph(f"There is no session of {place} in these days: no school day, or no pupil on roll.")
+        return
+    figures = window_figures(stays, measures, enough)
+    caption = _caption(context, figures, place, named)
+    _measures(figures, place, named, caption)
+    _by_day(day_figures(context.ask(queries.days_in, _SESSIONS, window), enough), place, named, caption)
+    if last - first >= dt.timedelta(days=7):
+        break_days = int(context.registry.data["window"]["break_days"])
+        pattern = context.ask(queries.pattern_in, _SESSIONS, window, break_days)
+        _by_sort(day_figures(pattern, enough), place, named, caption, break_days)
+
+
+def _chosen(
+    context: Context, year: str, earliest: dt.date, latest: dt.date
+) -> tuple[dt.date, dt.date, str, tuple[str, ...]]:
+    """First and last day, the place in words, and its schools. At first the newest week that has a mark."""
+    schools = context.schools
+    places = {_WHOLE: "All schools"}
+    for column, words in (("la_code", "Local authority "), ("urn", "")):
+        names = schools["school_name"] if column == "urn" else schools[column]
+        places |= {
+            f"{column}|{code}": words + str(name)
+            for code, name in zip(schools[column], names, strict=True)
+            if not wording.missing(code)
+        }
+    left, middle, right = st.columns(3)
+    monday = latest - dt.timedelta(days=latest.weekday())
+    with left:
+        first = st.date_input(
+            "First day",
+            max(monday, earliest),
+            min_value=earliest,
+            max_value=latest,
+            format="DD/MM/YYYY",
+            key=f"window_first_{year}",
+        )
+    with middle:
+        last = st.date_input(
+            "Last day",
+            latest,
+            min_value=earliest,
+            max_value=latest,
+            format="DD/MM/YYYY",
+            key=f"window_last_{year}",
+        )
+    with right:
+        chosen = choose("Days of", places, "window_of")
+    column, code = chosen.split("|", 1)
+    rows = schools if chosen == _WHOLE else schools[schools[column].astype(str) == code]
+    return first, last, places[chosen], tuple(rows["school_key"])
+
+
+def _caption(context: Context, figures: pd.DataFrame, place: str, named: str) -> Caption:
+    definition = context.definition(_RATE)
+    share = float(figures["coverage"].iloc[0])
+    return Caption(
+        measure="Attendance and absence, as on this page",
+        population="every enrolment with at least one possible session in these days",
+        place=place,
+        period=named,
+        source=SOURCE,
+        coverage="No calendar says which sessions were expected."
+        if math.isnan(share)
+        else f"{share:.1f}% of the sessions expected in these days have a mark.",
+        release_id=context.release.release_id,
+        definition_version=str(definition["definition_version"]),
+    )
+
+
+def _measures(figures: pd.DataFrame, place: str, named: str, caption: Caption) -> None:
+    rate = next(row for row in figures.to_dict("records") if row["measure_id"] == _RATE)
+    if readings.shown(rate):
+        value = readings.with_unit(rate["value"], "percent")
+        title = title_of(f"Attendance was {value}, {named}", f"Attendance was {value} in these days")
+        interval = readings.interval_words(rate["ci_low"], rate["ci_high"], "percent")
+        takeaway = f"{place}, {named}: {value} of sessions were attended ({interval}; n = {int(rate['n']):,} pupils)."
+    else:
+        title = "Too little came to tell attendance"
+        takeaway = f"{place}, {named}: {wording.STATUS_MEANINGS[str(rate['status'])]}."
+    figure(
+        key="window_measures",
+        title=title,
+        takeaway=f"{takeaway} Persistent and severe absence here are of these days alone: who missed one day of a week "
+        "missed a fifth of it, which says nothing yet of a year.",
+        alt_text="A table alone.",
+        caption=caption,
+        table=Table(
+            figures,
+            ("name", "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
+            "percent",
+            {"name": "Measure", **_COUNTED},
+            {"interval": ("ci_low", "ci_high")},
+        ),
+        level=3,
+    )
+
+
+def _by_day(figures: pd.DataFrame, place: str, named: str, caption: Caption) -> None:
+    shown = [row for row in figures.to_dict("records") if readings.shown(row)]
+    if len(figures) < 2 or not shown:
+        return
+    low = min(shown, key=lambda row: row["value"])
+    value = readings.with_unit(low["value"], "percent")
+    figure(
+        key="window_days",
+        title=title_of(f"Lowest on {low['day']:%A} {wording.day(low['day'])}: {value}", "Attendance by day"),
+        takeaway=f"{place}, {named}: attendance was lowest on {wording.day(low['day'])}, {value} "
+        f"({readings.interval_words(low['ci_low'], low['ci_high'], 'percent')}; n = {int(low['n']):,} pupils). One day "
+        "of many is the lowest by chance alone; look whether its interval stands apart.",
+        alt_text=f"Attendance of {len(figures)} days with 95% intervals; the table has the figures.",
+        caption=caption,
+        table=Table(
+            figures,
+            ("day", "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
+            "percent",
+            {"day": "Day", **_COUNTED},
+            {"interval": ("ci_low", "ci_high")},
+        ),
+        chart=daily_rates(pd.DataFrame(shown), axis_title="Attendance rate (%), with 95% interval"),
+        level=3,
+    )
+
+
+def _by_sort(figures: pd.DataFrame, place: str, named: str, caption: Caption, break_days: int) -> None:
+    order = {sort: number for number, sort in enumerate(_SORTS)}
+    figures = figures.assign(sort=figures["day"].map(_SORTS)).sort_values("day", key=lambda days: days.map(order))
+    shown = [row for row in figures.to_dict("records") if readings.shown(row)]
+    if len(shown) < 2:
+        return
+    low = min(shown, key=lambda row: row["value"])
+    value = readings.with_unit(low["value"], "percent")
+    sort = low["sort"].lower() if low["day"] in ("after", "before") else low["sort"]
+    interval = readings.interval_words(low["ci_low"], low["ci_high"], "percent")
+    figure(
+        key="window_weekdays",
+        title=title_of(f"{low['sort']}: lowest, {value}", "Attendance by day of the week"),
+        takeaway=f"{place}, {named}: {sort} has the lowest attendance, {value} ({interval}; n = {int(low['n']):,} "
+        f"pupils). A break is {break_days} days or more from one school day to the next; the days beside it count "
+        "under their weekday too.",
+        alt_text="Attendance by weekday and beside breaks with 95% intervals; the table has the figures.",
+        caption=caption,
+        table=Table(
+            figures,
+            ("sort", "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
+            "percent",
+            {"sort": "Sort of day", **_COUNTED},
+            {"interval": ("ci_low", "ci_high")},
+        ),
+        chart=interval_plot(
+            pd.DataFrame(
+                {
+                    "name": [row["sort"] for row in shown],
+                    "value": [row["value"] for row in shown],
+                    "low": [row["ci_low"] for row in shown],
+                    "high": [row["ci_high"] for row in shown],
+                    "word": "",
+                    "text": [
+                        f"{readings.with_unit(row['value'], 'percent')}, "
+                        f"{readings.interval_words(row['ci_low'], row['ci_high'], 'percent')}"
+                        for row in shown
+                    ],
+                }
+            ),
+            axis_title="Attendance rate (%), with 95% interval",
+            words={"": palette.FOCUS},
+        ),
+        level=3,
+    )

@@ -1,0 +1,143 @@
+"""Figures of a window, worked out by hand and against the estimator written out pupil by pupil."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t
+
+from dashboard.windows import SUMS, day_figures, figure_of, window_figures
+
+RATE: dict[str, Any] = {
+    "measure_id": "attendance_rate",
+    "name": "Attendance rate",
+    "kind": "ratio",
+    "numerator": "attended",
+    "denominator": "possible",
+}
+PERSISTENT: dict[str, Any] = {
+    "measure_id": "persistent_absence_rate",
+    "name": "Persistent absence rate",
+    "kind": "proportion",
+    "boundary": {"numerator": "absent", "denominator": "possible", "percent": 10},
+}
+ENOUGH = 50.0
+
+
+def stay(pupil: int, attended: int, possible: int, school: str = "1", **other: int) -> dict[str, Any]:
+    absent = possible - attended
+    counts = {"authorised": absent, "unauthorised": 0, "late": 0, "came": possible, "missing": 0}
+    return {
+        "school_key": school,
+        "pupil_key": pupil,
+        "enrolment_key": f"{school}-{pupil}",
+        "possible": possible,
+        "attended": attended,
+        "absent": absent,
+        **counts,
+        **other,
+    }
+
+
+def figures_of(*stays: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    rows = window_figures(pd.DataFrame(stays), [RATE, PERSISTENT], ENOUGH).to_dict("records")
+    return {str(row["measure_id"]): {str(key): value for key, value in row.items()} for row in rows}
+
+
+@pytest.mark.parametrize(("missed", "persistent"), [(3, 1), (4, 2)])
+def test_a_day_of_four_weeks_is_a_tenth_and_a_session_less_is_not(missed: int, persistent: int) -> None:
+    found = figures_of(stay(1, 40, 40), stay(2, 20, 40), stay(3, 40 - missed, 40))
+    assert found["attendance_rate"]["value"] == pytest.approx(100 * (100 - missed) / 120)
+    assert found["persistent_absence_rate"]["numerator"] == persistent
+    assert found["persistent_absence_rate"]["value"] == pytest.approx(100 * persistent / 3)
+
+
+def test_a_pupil_of_two_schools_is_one_pupil_with_two_enrolments() -> None:
+    found = figures_of(stay(1, 9, 10), stay(1, 5, 10, school="2"), stay(2, 10, 10), stay(3, 8, 10, school="2"))
+    assert (found["attendance_rate"]["n"], found["attendance_rate"]["denominator"]) == (3, 40)
+    assert (found["persistent_absence_rate"]["n"], found["persistent_absence_rate"]["denominator"]) == (3, 4)
+
+
+def test_who_had_no_possible_session_is_not_counted() -> None:
+    found = figures_of(stay(1, 9, 10), stay(2, 7, 10), stay(3, 0, 0, came=10))
+    assert found["attendance_rate"]["n"] == 2
+    assert found["persistent_absence_rate"]["denominator"] == 2
+
+
+@pytest.mark.parametrize(
+    ("came", "missing", "status"), [(10, 10, "ok"), (10, 11, "u"), (0, 0, "u")], ids=["half", "less", "no calendar"]
+)
+def test_under_half_of_what_was_expected_nothing_is_said(came: int, missing: int, status: str) -> None:
+    found = figures_of(*(stay(pupil, 8 + pupil, 10, came=came, missing=missing) for pupil in range(3)))
+    assert {row["status"] for row in found.values()} == {status}
+    assert {math.isnan(row["value"]) for row in found.values()} == {status != "ok"}
+
+
+def test_nobody_possible_is_not_available() -> None:
+    assert figures_of(stay(1, 0, 0, came=2))["attendance_rate"]["status"] == "x"
+
+
+def test_of_one_pupil_or_of_pupils_who_are_all_alike_there_is_no_interval() -> None:
+    assert figures_of(stay(1, 9, 10))["attendance_rate"]["status"] == "u"
+    assert figures_of(stay(1, 9, 10), stay(2, 9, 10))["attendance_rate"]["status"] == "u"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("12"), st.integers(0, 20), st.integers(0, 20)).filter(lambda pupil: pupil[2] > 0),
+        min_size=3,
+        max_size=12,
+    )
+)
+def test_the_interval_is_that_of_pupils_within_schools(pupils: list[tuple[str, int, int]]) -> None:
+    """Written again without sums: squared deviations about the school's mean, school by school."""
+    stays = [stay(k, min(num, den), den, school) for k, (school, num, den) in enumerate(pupils)]
+    frame = pd.DataFrame(stays)
+    ratio = frame["attended"].sum() / frame["possible"].sum()
+    residual = frame["attended"] - ratio * frame["possible"]
+    variance = 0.0
+    for _, of_school in residual.groupby(frame["school_key"]):
+        n = len(of_school)
+        variance += (
+            n / (n - 1) * float(((of_school - of_school.mean()) ** 2).sum()) if n > 1 else float(of_school.iloc[0] ** 2)
+        )
+    freedom = len(frame) - frame["school_key"].nunique()
+    found = figures_of(*stays)["attendance_rate"]
+    if variance < 1e-12 or freedom < 1:
+        assert found["status"] == "u" or found["ci_high"] - found["ci_low"] < 1e-3
+        return
+    half = t.ppf(0.975, freedom) * math.sqrt(variance) / frame["possible"].sum()
+    assert found["ci_low"] == pytest.approx(100 * max(ratio - half, 0), abs=1e-6)
+    assert found["ci_high"] == pytest.approx(100 * min(ratio + half, 1), abs=1e-6)
+
+
+def test_a_share_has_the_interval_of_wilson() -> None:
+    """10 of 100: 5.52 to 17.44 per cent (Newcombe 1998, Statistics in Medicine 17: 857-872, gives the method)."""
+    sums = pd.DataFrame([dict(zip(SUMS, (100, 10, 100, 10, 10, 100), strict=True))])
+    found = figure_of(sums, "proportion", 100.0, ENOUGH)
+    assert (round(found["ci_low"], 2), round(found["ci_high"], 2)) == (5.52, 17.44)
+
+
+def test_each_day_has_its_own_figure_and_coverage() -> None:
+    rows = [
+        {
+            "day": day,
+            "school_key": school,
+            **dict(zip(SUMS, (2, 3, 4, 5, 6, 8), strict=True)),
+            "came": 4,
+            "missing": lack,
+        }
+        for (day, lack), school in product(((1, 0), (2, 5)), "12")
+    ]
+    found = day_figures(pd.DataFrame(rows), ENOUGH)
+    assert found["day"].tolist() == [1, 2]
+    assert found["status"].tolist() == ["ok", "u"]
+    assert found["value"].iloc[0] == pytest.approx(75.0)
+    assert np.isnan(found["value"].iloc[1])
