@@ -8,6 +8,7 @@ Management Science 47(7): 1008-1027).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linprog
@@ -15,6 +16,7 @@ from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
 from quality.disclosure.lines import Bools, Floats, Integers
+from quality.programme import Programme, Solution
 
 _TOLERANCE = 1e-6
 _PROPAGATIONS = 4
@@ -67,6 +69,16 @@ class System:
         """Cells that must be able to move when they are hidden."""
         return np.asarray((self.need_down > 0) | (self.need_up > 0) | (self.need_width > 0))
 
+    @cached_property
+    def relations(self) -> csr_matrix:
+        """Sums and, after them, orders."""
+        return vstack([self.sums, self.orders], format="csr")
+
+    @cached_property
+    def relations_slack(self) -> Floats:
+        """How far moves along each relation may fall below 0."""
+        return np.concatenate([np.zeros(self.sums.shape[0]), self.slack])
+
 
 def narrow_ranges(system: System, hidden: Bools) -> list[Cut]:
     """A cut for each hidden cell whose range is narrower than it must be; none where the pattern holds."""
@@ -85,10 +97,10 @@ def bounded(system: System) -> System:
     What is known even then no pattern can keep: a total of two schools that have rows is 2 at the least.
     """
     down, up = system.down.copy(), system.up.copy()
-    rows = vstack([system.sums, system.orders]).tocoo()
+    rows = system.relations.tocoo()
     row, cell, weight = rows.row, rows.col, rows.data
     is_order = row >= system.sums.shape[0]
-    slack = np.concatenate([np.zeros(system.sums.shape[0]), system.slack])
+    slack = system.relations_slack
     count = len(slack)
     for _ in range(_PROPAGATIONS):
         most = np.where(weight > 0, weight * up[cell], -weight * down[cell])
@@ -153,7 +165,7 @@ def _connected(system: System, hidden: Integers) -> list[Integers]:
     """The hidden cells, apart where no relation ties them."""
     if not len(hidden):
         return []
-    both = vstack([system.sums, system.orders]).tocsc()[:, hidden]
+    both = system.relations[:, hidden].tocsc()
     both.data = np.ones_like(both.data)
     count, label = connected_components(both.T @ both, directed=False)
     order = np.argsort(label, kind="stable")
@@ -175,13 +187,13 @@ class _Attack:
 
     def __init__(self, system: System, cells: Integers) -> None:
         self.system, self.cells = system, cells
-        sums, orders = system.sums[:, cells], system.orders[:, cells]
-        self.sum_rows = np.flatnonzero(np.diff(sums.indptr))
-        self.order_rows = np.flatnonzero(np.diff(orders.indptr))
-        self.sums, self.orders = sums[self.sum_rows], orders[self.order_rows]
-        self.slack = system.slack[self.order_rows]
+        inside = system.relations[:, cells]
+        rows = np.flatnonzero(np.diff(inside.indptr))
+        self.relations, self.inside, self.slack = system.relations[rows], inside[rows], system.relations_slack[rows]
+        self.is_order = rows >= system.sums.shape[0]
         self.down, self.up = system.down[cells], system.up[cells]
         self.low, self.high = np.zeros(len(cells)), np.zeros(len(cells))
+        self.programme: Programme | None = None
 
     def cuts(self) -> list[Cut]:
         self._move_as_before()
@@ -223,6 +235,7 @@ class _Attack:
         """Moves all cells at once, each as far as it must, up and down in turn: few moves show most to be safe."""
         size = len(self.cells)
         rng = np.random.default_rng(size)
+        together: Programme | None = None
         for turn in range(6):
             still = self._open()
             if not still.any():
@@ -237,20 +250,16 @@ class _Attack:
             goal_up = np.where(sign > 0, np.minimum(self.high + up, self.up), 0.0)
             goal_down = np.where(sign < 0, np.minimum(down - self.low, self.down), 0.0)
             # A move is split in what is wanted, which is rewarded, and what goes beyond, which is not.
-            wanted = np.column_stack([-np.where(sign < 0, goal_down, 0.0), np.where(sign > 0, goal_up, 0.0)])
-            beyond = np.column_stack([-(self.down - goal_down), self.up - goal_up])
+            wanted = -np.where(sign < 0, goal_down, 0.0), np.where(sign > 0, goal_up, 0.0)
+            beyond = -(self.down - goal_down), self.up - goal_up
+            low, high = np.concatenate([wanted[0], beyond[0]]), np.concatenate([wanted[1], beyond[1]])
             weight = sign * rng.uniform(0.5, 1.5, size) / np.maximum(goal_up + goal_down, 1.0)
-            solved = linprog(
-                np.concatenate([-weight, np.zeros(size)]),
-                A_eq=hstack([self.sums, self.sums]).tocsr() if len(self.sum_rows) else None,
-                b_eq=np.zeros(len(self.sum_rows)) if len(self.sum_rows) else None,
-                A_ub=hstack([-self.orders, -self.orders]).tocsr() if len(self.order_rows) else None,
-                b_ub=self.slack if len(self.order_rows) else None,
-                bounds=np.vstack([wanted, beyond]),
-                method="highs",
-            )
-            _require_solved(solved, self.system.name)
-            self._note(solved.x[:size] + solved.x[size:])
+            if together is None:
+                together = self._programme(hstack([self.inside, self.inside]).tocsr(), low, high)
+            else:
+                together.bound(low, high)
+            move = self._solve(together, np.concatenate([-weight, np.zeros(size)])).amounts
+            self._note(move[:size] + move[size:])
 
     def _cut(self, i: int) -> Cut | None:
         """The cut of a cell that cannot move as far as it must, by the first of its needs that is not met."""
@@ -275,37 +284,36 @@ class _Attack:
 
     def _furthest(self, i: int, sign: float) -> _Side:
         """How far a cell moves at most, and why no further."""
+        if self.programme is None:
+            self.programme = self._programme(self.inside, -self.down, self.up)
         objective = np.zeros(len(self.cells))
         objective[i] = -sign
-        solved = linprog(
-            objective,
-            A_eq=self.sums if len(self.sum_rows) else None,
-            b_eq=np.zeros(len(self.sum_rows)) if len(self.sum_rows) else None,
-            A_ub=-self.orders if len(self.order_rows) else None,
-            b_ub=self.slack if len(self.order_rows) else None,
-            bounds=np.column_stack([-self.down, self.up]),
-            method="highs",
-        )
-        _require_solved(solved, self.system.name)
-        self._note(solved.x)
+        solved = self._solve(self.programme, objective)
+        self._note(solved.amounts)
         system = self.system
-        rest = np.zeros(len(system.down))
-        rest[self.cells[i]] = sign
-        constant = 0.0
-        if len(self.sum_rows):
-            rest += system.sums[self.sum_rows].T @ solved.eqlin.marginals
-        if len(self.order_rows):
-            rest -= system.orders[self.order_rows].T @ solved.ineqlin.marginals
-            constant = float(-solved.ineqlin.marginals @ self.slack)
+        rest = self.relations.T @ solved.duals
+        rest[self.cells[i]] += sign
+        constant = float(solved.duals @ self.slack)
         # What hiding a cell may add: as far as it can move, at its price.
         added = np.where(rest < 0, -rest * system.down, rest * system.up)
         cells = np.flatnonzero(added > 1e-9)
-        return _Side(float(-solved.fun), cells, added[cells], constant)
+        return _Side(-solved.value, cells, added[cells], constant)
+
+    def _programme(self, matrix: csr_matrix, low: Floats, high: Floats) -> Programme:
+        """Moves within these ends that are possible along every relation."""
+        return Programme(matrix, -self.slack, np.where(self.is_order, np.inf, 0.0), low, high)
+
+    def _solve(self, programme: Programme, objective: Floats) -> Solution:
+        try:
+            return programme.least(objective)
+        except ArithmeticError as error:
+            raise ArithmeticError(_unsolved(self.system.name, str(error))) from error
 
 
 def _require_solved(solved: object, name: str) -> None:
     if getattr(solved, "status", None) != 0:
-        raise ArithmeticError(
-            f"Disclosure control could not solve the ranges of {name} ({getattr(solved, 'message', '')}); "
-            "nothing may be published from it."
-        )
+        raise ArithmeticError(_unsolved(name, str(getattr(solved, "message", ""))))
+
+
+def _unsolved(name: str, message: str) -> str:
+    return f"Disclosure control could not solve the ranges of {name} ({message}); nothing may be published from it."
