@@ -8,6 +8,7 @@ times takes longer than solving them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import highspy
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float64]
-VERSION = highspy.Highs().version()
+VERSION = version("highspy")
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,21 @@ class Solution:
     duals: Floats
 
 
+class NoSolutionError(ArithmeticError):
+    """A programme that was not solved. is_infeasible: because nothing meets all of its rows."""
+
+    def __init__(self, message: str, is_infeasible: bool) -> None:
+        super().__init__(message)
+        self.is_infeasible = is_infeasible
+
+
 class Programme:
     """lower <= matrix @ x <= upper with low <= x <= high. Not to be used by two threads at once."""
 
     def __init__(self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats) -> None:
         self._size = matrix.shape[1]
         self._columns = np.arange(self._size, dtype=np.int32)
-        self._highs = highspy.Highs()
+        self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         # One thread and no clock: the same questions in the same order have the same answers.
         for name, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
             self._highs.setOptionValue(name, value)
@@ -55,13 +64,21 @@ class Programme:
         self._highs.changeColsBounds(self._size, self._columns, low, high)
 
     def least(self, objective: Floats) -> Solution:
-        """The solution of least objective. Raises `ArithmeticError`, with the solver's word, where there is none."""
+        """The solution of least objective. Raises `NoSolutionError` where there is none or HiGHS finds none."""
         self._highs.changeColsCost(self._size, self._columns, objective)
         self._highs.run()
         status = self._highs.getModelStatus()
+        # Seldom the last basis leads astray, or a presolve does: from nothing the same programme is solved.
+        for presolve in ("on", "off"):
+            if status == highspy.HighsModelStatus.kOptimal:
+                break
+            self._highs.clearSolver()
+            self._highs.setOptionValue("presolve", presolve)
+            self._highs.run()
+            status = self._highs.getModelStatus()
+        self._highs.setOptionValue("presolve", "off")
         if status != highspy.HighsModelStatus.kOptimal:
-            raise ArithmeticError(self._highs.modelStatusToString(status))
+            is_infeasible = status == highspy.HighsModelStatus.kInfeasible
+            raise NoSolutionError(self._highs.modelStatusToString(status), is_infeasible)
         solution = self._highs.getSolution()
-        return Solution(
-            self._highs.getObjectiveValue(), np.array(solution.col_value), np.array(solution.row_dual)
-        )
+        return Solution(self._highs.getObjectiveValue(), np.array(solution.col_value), np.array(solution.row_dual))

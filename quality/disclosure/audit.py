@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
 from quality.disclosure.lines import Bools, Floats, Integers
-from quality.programme import Programme, Solution
+from quality.programme import NoSolutionError, Programme, Solution
 
 _TOLERANCE = 1e-6
 _PROPAGATIONS = 4
@@ -35,12 +35,35 @@ class Cut:
     least: float
 
 
+class _Moves:
+    """Moves that were found possible, end to end: a search among them looks at all of them at once."""
+
+    def __init__(self) -> None:
+        self._cells: list[Integers] = []
+        self._amounts: list[Floats] = []
+
+    def add(self, cells: Integers, amounts: Floats) -> None:
+        """Adds a move of at least one cell."""
+        self._cells.append(cells)
+        self._amounts.append(amounts)
+
+    def within(self, place: Integers) -> tuple[Integers, Floats]:
+        """The places and amounts of the moves all of whose cells have a place (not -1)."""
+        if not self._cells:
+            return np.zeros(0, dtype=np.int64), np.zeros(0)
+        lengths = np.array([len(cells) for cells in self._cells])
+        at = place[np.concatenate(self._cells)]
+        inside = np.minimum.reduceat(at, np.cumsum(lengths) - lengths) >= 0
+        kept = np.repeat(inside, lengths)
+        return at[kept], np.concatenate(self._amounts)[kept]
+
+
 @dataclass(frozen=True)
 class _Seen:
-    """What audits of one system found before: cuts by hidden cells, and possible moves as cells and amounts."""
+    """What audits of one system found before: cuts by hidden cells, and possible moves."""
 
     cuts: dict[bytes, tuple[Cut, ...]]
-    moves: list[tuple[Integers, Floats]]
+    moves: _Moves
 
 
 @dataclass(frozen=True)
@@ -62,7 +85,7 @@ class System:
     sums: csr_matrix
     orders: csr_matrix
     slack: Floats
-    seen: _Seen = field(default_factory=lambda: _Seen({}, []), init=False, repr=False)
+    seen: _Seen = field(default_factory=lambda: _Seen({}, _Moves()), init=False, repr=False)
 
     @property
     def is_needy(self) -> Bools:
@@ -208,18 +231,16 @@ class _Attack:
         """A move is possible wherever all that it moves is hidden."""
         place = np.full(len(self.system.down), -1, dtype=np.int64)
         place[self.cells] = np.arange(len(self.cells))
-        for cells, amounts in self.system.seen.moves:
-            at = place[cells]
-            if (at >= 0).all():
-                self.high[at] = np.maximum(self.high[at], amounts)
-                self.low[at] = np.minimum(self.low[at], amounts)
+        at, amounts = self.system.seen.moves.within(place)
+        np.maximum.at(self.high, at, amounts)
+        np.minimum.at(self.low, at, amounts)
 
     def _note(self, move: Floats) -> None:
         """What this move shows of every cell, kept for other patterns."""
         move = np.where(np.abs(move) < _TOLERANCE, 0.0, move)
         moved = np.flatnonzero(move)
         if ((move > self.high + _TOLERANCE) | (move < self.low - _TOLERANCE)).any():
-            self.system.seen.moves.append((self.cells[moved], move[moved]))
+            self.system.seen.moves.add(self.cells[moved], move[moved])
         self.high, self.low = np.maximum(self.high, move), np.minimum(self.low, move)
 
     def _open(self) -> Bools:
@@ -306,7 +327,7 @@ class _Attack:
     def _solve(self, programme: Programme, objective: Floats) -> Solution:
         try:
             return programme.least(objective)
-        except ArithmeticError as error:
+        except NoSolutionError as error:
             raise ArithmeticError(_unsolved(self.system.name, str(error))) from error
 
 

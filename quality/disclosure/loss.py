@@ -44,14 +44,21 @@ def write_loss(connection: duckdb.DuckDBPyConnection, registry: Registry) -> lis
         with cell as ({cells}),
         tier as (select unnest($tiers::varchar[]) as tier),
         reason as (select unnest(['any', 'primary', 'secondary', 'derived']) as reason),
-        hidden as (select distinct tier, table_name, row_key, reason from disclosure.pattern),
+        hidden as (
+            select distinct tier, table_name, row_key, unnest(['any', reason]) as reason from disclosure.pattern
+        ),
+        every as (
+            select academic_year, table_name, level, count(*) as cells from cell group by all
+        ),
+        gone as (
+            select hidden.tier, cell.academic_year, cell.table_name, cell.level, hidden.reason, count(*) as hidden
+            from cell join hidden using (table_name, row_key) group by all
+        ),
         counted as (
-            select tier.tier, cell.academic_year, cell.table_name, cell.level, reason.reason,
-                count(*) as cells, count(hidden.row_key) as hidden
-            from cell cross join tier cross join reason
-            left join hidden on hidden.tier = tier.tier and hidden.table_name = cell.table_name
-                and hidden.row_key = cell.row_key and reason.reason in ('any', hidden.reason)
-            group by all
+            select tier.tier, every.academic_year, every.table_name, every.level, reason.reason, every.cells,
+                coalesce(gone.hidden, 0) as hidden
+            from every cross join tier cross join reason
+            left join gone using (tier, academic_year, table_name, level, reason)
         )
         select *, round(100.0 * hidden / cells, 2) as percent_hidden,
             reason = 'any' and level = 'school' and tier = 'public' and 100.0 * hidden / cells > $limit as is_over_limit

@@ -385,6 +385,7 @@ def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[i
     parts_of: dict[tuple[str, str], list[str]] = {}
     for family, whole, part in zip(nests["family"], nests["whole"], nests["part"], strict=True):
         parts_of.setdefault((family, whole), []).append(part)
+    sort_of = [sort_of_period(str(period)) for period in cells["period"]]
     relations = []
     for key, whole in place.items():
         found = [
@@ -394,7 +395,7 @@ def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[i
         ]
         relations += [[(whole, 1.0), (part, -1.0)] for part in found]
         for sort in ("term", "half-term"):
-            of_sort = [part for part in found if sort_of_period(str(cells["period"].iat[part])) == sort]
+            of_sort = [part for part in found if sort_of[part] == sort]
             if of_sort:
                 relations.append([(whole, -1.0), *((part, 1.0) for part in of_sort)])
     return relations
@@ -523,7 +524,7 @@ def _costs(cells: pd.DataFrame, n: Floats, rows: Floats, registry: Registry) -> 
     of_year = cells["period"].isin(WHOLE_YEARS).to_numpy()
     cost = rows * np.where(of_everybody, weights["everybody"], 1.0)
     cost = cost * np.where(of_unit, weights["unit_of_schools"], 1.0) * np.where(of_year, weights["whole_year"], 1.0)
-    keys = cells[["family", *CELL]].astype(str).agg("|".join, axis=1) if len(cells) else pd.Series([], dtype=str)
+    keys = map("|".join, cells[["family", *CELL]].astype(str).itertuples(index=False, name=None))
     lot = np.array([int(hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()[:8], 16) / 2**32 for key in keys])
     return np.asarray(cost * (1.0 + _TIE_BREAK * (10.0 * n / (n + 100.0) + lot)))
 

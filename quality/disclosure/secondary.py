@@ -148,9 +148,10 @@ class _Master:
             (np.ones(len(problem.line)), (problem.in_line, problem.line)),
             shape=(len(problem.cost), len(self.starts) - 1),
         )
+        self.forced_in_line = np.bincount(problem.line, problem.forced[problem.in_line], len(self.starts) - 1)
         # Of what a rule could use, what a large problem's programme may choose from.
         self.offered = problem.forced | (len(problem.cost) <= limits.choices)
-        self.solved: dict[bytes, tuple[Bools, str, float]] = {}
+        self.solved: dict[tuple[bytes, bytes, bytes], tuple[Bools, str, float]] = {}
         self.greedy_added = np.zeros(len(problem.cost), dtype=bool)
         self.is_mended = np.zeros(len(problem.cost), dtype=bool)
         self.narrow: list[tuple[View, int]] = []
@@ -199,7 +200,11 @@ class _Master:
         among = np.concatenate([np.zeros(0, dtype=np.int64), *(rule.among for rule in self.rules)])
         for when in np.unique(among[self.offered[among] & ~self.looked_at[among]]):
             self.looked_at[when] = True
-            for line in self.lines_of.indices[self.lines_of.indptr[when] : self.lines_of.indptr[when + 1]]:
+            own = slice(self.lines_of.indptr[when], self.lines_of.indptr[when + 1])
+            lines, cells = self.lines_of.indices[own], self.lines_of.data[own]
+            # Where a line has another cell that is hidden anyway, or of the same decision, it asks for nothing.
+            company = self.forced_in_line[lines] + np.where(self.problem.forced[when], 0, cells) - 1
+            for line in lines[company < 1]:
                 entries = self.entries[self.starts[line] : self.starts[line + 1]]
                 self._add(int(when), entries, np.ones(len(entries)), 1.0, twice=True)
 
@@ -267,40 +272,36 @@ class _Master:
                     open_rules = True
         return hidden
 
-    def blocks(self) -> list[tuple[Integers, list[_Rule]]]:
-        """The rules, apart where they share no decision that is offered and still open."""
-        size = len(self.problem.cost)
-        inside = [rule.among[self.offered[rule.among]] for rule in self.rules]
-        rows = np.concatenate([np.full(len(among), k) for k, among in enumerate(inside)])
-        among = np.concatenate(inside)
-        conditional = [(k, rule.when) for k, rule in enumerate(self.rules) if rule.when >= 0]
-        rows = np.concatenate([rows, np.array([k for k, _ in conditional], dtype=np.int64)])
-        among = np.concatenate([among, np.array([when for _, when in conditional], dtype=np.int64)])
-        ties = csr_matrix((np.ones(len(rows)), (rows, among)), shape=(len(self.rules), size))
+    def blocks(self) -> list[tuple[Integers, Integers]]:
+        """The numbers of the rules, apart where they share no decision that is offered and still open."""
+        size, count = len(self.problem.cost), len(self.rules)
+        among = np.concatenate([rule.among for rule in self.rules])
+        row = np.repeat(np.arange(count), [len(rule.among) for rule in self.rules])
+        when = np.array([rule.when for rule in self.rules], dtype=np.int64)
+        conditional = np.flatnonzero(when >= 0)
+        row, among = np.append(row, conditional), np.append(among, when[conditional])
+        row, among = row[self.offered[among]], among[self.offered[among]]
+        ties = csr_matrix((np.ones(len(row)), (row, among)), shape=(count, size))
         _, label = connected_components(_bipartite(ties), directed=False)
-        by_label: dict[int, list[_Rule]] = {}
-        for k, rule in enumerate(self.rules):
-            by_label.setdefault(int(label[k]), []).append(rule)
+        members = np.unique(among)
+        of_members, of_rules = label[count + members], label[:count]
         found = []
-        for rules in by_label.values():
-            members = [rule.among for rule in rules] + [np.array([r.when]) for r in rules if r.when >= 0]
-            members_of = np.unique(np.concatenate(members))
-            found.append((members_of[self.offered[members_of]], rules))
+        for part in np.unique(of_rules):
+            found.append((members[of_members == part], np.flatnonzero(of_rules == part)))
         return sorted(found, key=lambda block: int(block[0][0]))
 
     def solve(self, kept: Bools) -> Bools:
         """The least loss that meets every rule learnt so far, with what is kept."""
         hidden = self.problem.forced.copy()
         self.last = []
-        wanted: list[tuple[Integers, bytes]] = []
-        unsolved: dict[bytes, tuple[Integers, list[_Rule], Bools]] = {}
-        for members, rules in self.blocks():
-            whens = np.array([rule.when for rule in rules], dtype=np.int64)
-            key = b"".join(rule.among.tobytes() + rule.coefficients.tobytes() for rule in rules)
-            key += whens.tobytes() + members.tobytes() + kept[members].tobytes()
+        wanted: list[tuple[Integers, tuple[bytes, bytes, bytes]]] = []
+        unsolved: dict[tuple[bytes, bytes, bytes], tuple[Integers, list[_Rule], Bools]] = {}
+        for members, numbers in self.blocks():
+            # Rules are only ever added: their numbers stand for them.
+            key = numbers.tobytes(), members.tobytes(), kept[members].tobytes()
             wanted.append((members, key))
             if key not in self.solved:
-                unsolved[key] = members, rules, kept[members]
+                unsolved[key] = members, [self.rules[k] for k in numbers], kept[members]
         # HiGHS lets other threads run; blocks share no decision, so in which order they end changes nothing.
         with ThreadPoolExecutor() as pool:
             found = pool.map(lambda block: self._solve_block(*block), unsolved.values())
@@ -315,25 +316,21 @@ class _Master:
         place = np.full(len(self.problem.cost), -1, dtype=np.int64)
         place[members] = np.arange(len(members))
         if len(members) <= self.limits.cells:
-            row: list[int] = []
-            column: list[int] = []
-            value: list[float] = []
-            for k, rule in enumerate(rules):
-                at = place[rule.among]
-                row += [k] * int((at >= 0).sum())
-                column += at[at >= 0].tolist()
-                value += rule.coefficients[at >= 0].tolist()
-                if rule.when >= 0:
-                    row.append(k)
-                    column.append(int(place[rule.when]))
-                    value.append(-1.0)
-            least = np.array([0.0 if rule.when >= 0 else 1.0 for rule in rules])
+            at = place[np.concatenate([rule.among for rule in rules])]
+            row = np.repeat(np.arange(len(rules)), [len(rule.among) for rule in rules])
+            value = np.concatenate([rule.coefficients for rule in rules])
+            row, at, value = row[at >= 0], at[at >= 0], value[at >= 0]
+            when = np.array([rule.when for rule in rules])
+            conditional = np.flatnonzero(when >= 0)
+            row, at = np.append(row, conditional), np.append(at, place[when[conditional]])
+            value = np.append(value, np.full(len(conditional), -1.0))
+            least = np.where(when >= 0, 0.0, 1.0)
             solved = milp(
                 self.problem.cost[members],
                 integrality=np.ones(len(members)),
                 bounds=Bounds(kept.astype(np.float64), 1),
                 constraints=LinearConstraint(
-                    csr_matrix((value, (row, column)), shape=(len(rules), len(members))), least - 1e-7
+                    csr_matrix((value, (row, at)), shape=(len(rules), len(members))), least - 1e-7
                 ),
                 options={"node_limit": self.limits.nodes, "mip_rel_gap": self.limits.gap},
             )
@@ -391,14 +388,14 @@ class _Master:
             return Choice(hidden, [])
         solved = {int(members[0]): (method, bound) for members, method, bound in self.last}
         found = []
-        for members, rules in self.blocks():
+        for members, numbers in self.blocks():
             chosen = members[hidden[members] & ~self.problem.forced[members]]
             inside = [entry for first, entry in solved.items() if first in set(members.tolist())]
             method = GREEDY if not inside or self.greedy_added[members].any() else _worst(inside)
             method = MENDED if self.is_mended[members].any() else method
             weight = float(self.problem.cost[chosen].sum())
             bound = sum(bound for _, bound in inside)
-            forced = np.unique(np.concatenate([rule.forced for rule in rules]))
+            forced = np.unique(np.concatenate([self.rules[k].forced for k in numbers]))
             if not len(chosen) and not len(forced):
                 continue  # rules that came into sight and ask for nothing
             found.append(Block(chosen, forced, len(members), method, weight, min(bound, weight), rounds))

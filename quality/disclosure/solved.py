@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import scipy
 
+from quality import programme
 from quality.disclosure import audit, secondary
 from quality.disclosure.secondary import Block, Choice, Limits, Problem, choose
 
@@ -54,9 +55,10 @@ def problem_key(problem: Problem, limits: Limits, greedy: bool) -> str:
     """The hash of everything that a choice depends on."""
     digest = hashlib.sha256()
     order = [view.last for view in problem.views]
-    settings = {"limits": asdict(limits), "greedy": greedy, "views_last": order, "scipy": scipy.__version__}
+    solvers = {"scipy": scipy.__version__, "highs": programme.VERSION}
+    settings = {"limits": asdict(limits), "greedy": greedy, "views_last": order, **solvers}
     digest.update(json.dumps([problem.name, settings], sort_keys=True).encode())
-    for module in (secondary, audit):
+    for module in (secondary, audit, programme):
         digest.update(Path(str(module.__file__)).read_bytes())
     arrays = [problem.cost, problem.forced, problem.totals, problem.line, problem.in_line]
     for view in problem.views:
