@@ -37,14 +37,20 @@ class NoSolutionError(ArithmeticError):
 
 
 class Programme:
-    """lower <= matrix @ x <= upper with low <= x <= high. Not to be used by two threads at once."""
+    """lower <= matrix @ x <= upper with low <= x <= high. Not to be used by two threads at once.
 
-    def __init__(self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats) -> None:
+    presolve: before the first solution; pays where a programme is large and asked few questions.
+    """
+
+    def __init__(
+        self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats, presolve: bool = False
+    ) -> None:
         self._size = matrix.shape[1]
         self._columns = np.arange(self._size, dtype=np.int32)
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         # One thread and no clock: the same questions in the same order have the same answers.
-        for name, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
+        self._presolve = "on" if presolve else "off"
+        for name, value in (("output_flag", False), ("threads", 1), ("presolve", self._presolve)):
             self._highs.setOptionValue(name, value)
         by_column = matrix.tocsc()
         model = highspy.HighsLp()
@@ -56,7 +62,7 @@ class Programme:
         model.a_matrix_.num_row_, model.a_matrix_.num_col_ = matrix.shape
         model.a_matrix_.start_, model.a_matrix_.index_ = by_column.indptr, by_column.indices
         model.a_matrix_.value_ = by_column.data
-        if self._highs.passModel(model) != highspy.HighsStatus.kOk:
+        if self._highs.passModel(model) == highspy.HighsStatus.kError:
             raise ArithmeticError("HiGHS does not take the model of a linear programme.")
 
     def bound(self, low: Floats, high: Floats) -> None:
@@ -76,7 +82,7 @@ class Programme:
             self._highs.setOptionValue("presolve", presolve)
             self._highs.run()
             status = self._highs.getModelStatus()
-        self._highs.setOptionValue("presolve", "off")
+        self._highs.setOptionValue("presolve", self._presolve)
         if status != highspy.HighsModelStatus.kOptimal:
             is_infeasible = status == highspy.HighsModelStatus.kInfeasible
             raise NoSolutionError(self._highs.modelStatusToString(status), is_infeasible)

@@ -113,10 +113,11 @@ def _of_registers(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFra
         yield row["table"], row["row_key"], row["expected"] / pupil, why
     fewest_of = dict(zip(zip(there["academic_year"], there["period"], strict=True), fewest, strict=True))
     units = of_family[of_family["level"].ne("school") & of_family["coverage"].gt(0)]
+    due_in, sent_in = (_in_units(rows, membership) for rows in (there, schools[schools["hidden"] | schools["n"].gt(0)]))
     for unit in units.drop_duplicates([*_PLACE, "level"]).to_dict("records"):
         pupil = fewest_of.get((unit["academic_year"], unit["period"]), np.nan)
-        inside = _inside(there, unit, membership)
-        sent = _inside(schools[schools["hidden"] | schools["n"].gt(0)], unit, membership)
+        place = unit["level"], unit["unit_code"], unit["academic_year"], unit["period"]
+        inside, sent = due_in.get(place, there.iloc[:0]), sent_in.get(place, schools.iloc[:0])
         # What a school sent whose row of coverage is hidden is not known.
         if np.isnan(pupil) or not sent["unit_code"].isin(inside["unit_code"]).all():
             continue
@@ -228,6 +229,12 @@ def _of_results(due: pd.DataFrame, shown: pd.DataFrame, membership: pd.DataFrame
             continue
         why = f"{unit['table']}: coverage leaves the results expected of a school that sent none"
         yield unit["table"], unit["row_key"], unit["expected"] - inside["expected"].sum(), why
+
+
+def _in_units(rows: pd.DataFrame, membership: pd.DataFrame) -> dict[Hashable, pd.DataFrame]:
+    """The rows of the schools of each unit, by its level and code, year and period."""
+    inside = rows.merge(membership.drop_duplicates(), on="unit_code")
+    return dict(iter(inside.groupby(["parent_level", "parent_code", "academic_year", "period"], sort=False)))
 
 
 def _inside(rows: pd.DataFrame, unit: Mapping[Hashable, Any], membership: pd.DataFrame) -> pd.DataFrame:

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
-from scipy.sparse import csr_matrix, vstack
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from quality.attacker.breach import Rule
 from quality.attacker.system import Rows, System
+from quality.programme import NoSolutionError, Programme
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _EPSILON = 1e-6
-_NUMERICAL = 4  # SciPy's status of a solver in numerical difficulties
 _MOST_ROUNDS = 60
 # Above every count that a school system can have; stands for "no upper end" where a solver needs one.
 NO_END = 1e7
@@ -211,42 +211,20 @@ class _Programme:
 
     def __init__(self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats) -> None:
         self.matrix, self.lower, self.upper, self.low, self.high = matrix, lower, upper, low, high
-        self._equal = np.flatnonzero(upper - lower < _EPSILON)
-        unequal = upper - lower >= _EPSILON
-        self._above = np.flatnonzero(unequal & (lower > -np.inf))
-        self._below = np.flatnonzero(unequal & (upper < np.inf))
-        self._equations = matrix[self._equal]
-        self._inequalities = vstack([-matrix[self._above], matrix[self._below]], format="csr")
-        self._right = np.concatenate([-lower[self._above], upper[self._below]])
+        lower = np.where(upper - lower < _EPSILON, upper, lower)
+        self._programme = Programme(matrix, lower, upper, low, high, presolve=True)
 
     def extreme(self, objective: Floats) -> tuple[Floats, list[int]]:
         """The solution of least objective, and the rows that hold it there, the strongest first."""
-        # HiGHS loses its way in the presolve of some systems, and says so; without it they are solved.
-        for options in ({}, {"presolve": False}):
-            result = linprog(
-                objective,
-                A_ub=self._inequalities if len(self._right) else None,
-                b_ub=self._right if len(self._right) else None,
-                A_eq=self._equations if len(self._equal) else None,
-                b_eq=self.upper[self._equal] if len(self._equal) else None,
-                bounds=np.column_stack([self.low, self.high]),
-                method="highs",
-                options=options,
-            )
-            if result.status != _NUMERICAL:
-                break
-        if result.status == 2:
-            raise ContradictionError("The shown figures fit no counts: their sums leave no solution.")
-        if result.status != 0:
-            raise ArithmeticError(f"The attacker's solver stopped without an answer (status {result.status}).")
-        weight = np.zeros(len(self.lower))
-        if len(self._equal):
-            weight[self._equal] += np.abs(result.eqlin.marginals)
-        if len(self._right):
-            rows = np.concatenate([self._above, self._below])
-            np.add.at(weight, rows, np.abs(result.ineqlin.marginals))
+        try:
+            solution = self._programme.least(objective)
+        except NoSolutionError as error:
+            if error.is_infeasible:
+                raise ContradictionError("The shown figures fit no counts: their sums leave no solution.") from error
+            raise ArithmeticError(f"The attacker's solver stopped without an answer ({error}).") from error
+        weight = np.abs(solution.duals)
         used = np.flatnonzero(weight > _EPSILON)
-        return np.asarray(result.x), [int(row) for row in used[np.argsort(-weight[used], kind="stable")]]
+        return solution.amounts, [int(row) for row in used[np.argsort(-weight[used], kind="stable")]]
 
     def ranges(self, suspects: Integers, rule: Rule) -> dict[int, tuple[float, float, list[int]]]:
         """The ranges of those suspects that the system gives away; by position, with the rows that did it."""
