@@ -74,17 +74,23 @@ class Programme:
         self._highs.changeColsCost(self._size, self._columns, objective)
         self._highs.run()
         status = self._highs.getModelStatus()
-        # Seldom the last basis leads astray, or a presolve does: from nothing the same programme is solved.
-        for presolve in ("on", "off"):
-            if status == highspy.HighsModelStatus.kOptimal:
-                break
-            self._highs.clearSolver()
-            self._highs.setOptionValue("presolve", presolve)
-            self._highs.run()
-            status = self._highs.getModelStatus()
-        self._highs.setOptionValue("presolve", self._presolve)
+        if status != highspy.HighsModelStatus.kOptimal:
+            status = self._from_nothing()
         if status != highspy.HighsModelStatus.kOptimal:
             is_infeasible = status == highspy.HighsModelStatus.kInfeasible
             raise NoSolutionError(self._highs.modelStatusToString(status), is_infeasible)
         solution = self._highs.getSolution()
         return Solution(self._highs.getObjectiveValue(), np.array(solution.col_value), np.array(solution.row_dual))
+
+    def _from_nothing(self) -> highspy.HighsModelStatus:
+        """Seldom the last basis leads astray, or a presolve does: without them the same programme is solved."""
+        status = highspy.HighsModelStatus.kNotset
+        for presolve in ("on", "off"):
+            self._highs.clearSolver()
+            self._highs.setOptionValue("presolve", presolve)
+            self._highs.run()
+            status = self._highs.getModelStatus()
+            if status in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible):
+                break
+        self._highs.setOptionValue("presolve", self._presolve)
+        return status

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
@@ -21,7 +20,6 @@ from quality.programme import NoSolutionError, Programme, Solution
 _TOLERANCE = 1e-6
 _PROPAGATIONS = 4
 _SHORT = 1e-4  # the price of moving what is hidden anyway: of moves that cost the same the shortest
-_NO_SOLUTION = 2
 _CUTS = 60  # of one connected set at a time: with them, the next pattern differs anyway
 
 
@@ -147,35 +145,50 @@ def bounded(system: System) -> System:
     )
 
 
-def cheapest_move(system: System, cell: int, amount: float, price: Floats, allowed: Bools) -> tuple[Integers, float]:
-    """The cells that move in the cheapest move that takes a cell by `amount` (below 0: down), and what it costs.
+class CheapestMoves:
+    """Cheapest moves within one system, asked for one after another: a model for each set of cells that are tied.
 
-    price: per cell, of moving by one; 0 of what is hidden. allowed: which cells may move at all. No cells and an
-    infinite price where there is no such move.
+    may: which cells may ever move.
     """
-    cells = np.flatnonzero(allowed)
-    place = int(np.searchsorted(cells, cell))
-    sums, orders = system.sums[:, cells], system.orders[:, cells]
-    sums, bounding = sums[np.diff(sums.indptr) > 0], np.diff(orders.indptr) > 0
-    orders, slack = orders[bounding], system.slack[bounding]
-    # Up and down are variables of their own, so that the price is of how far a cell moves, not of where to.
-    low, high = np.zeros((2, len(cells))), np.vstack([system.up[cells], system.down[cells]])
-    low[:, place] = high[:, place] = max(amount, 0.0), max(-amount, 0.0)
-    solved = linprog(
-        np.concatenate([price[cells], price[cells]]) + _SHORT,
-        A_eq=hstack([sums, -sums]).tocsr() if sums.shape[0] else None,
-        b_eq=np.zeros(sums.shape[0]) if sums.shape[0] else None,
-        A_ub=hstack([-orders, orders]).tocsr() if orders.shape[0] else None,
-        b_ub=slack if orders.shape[0] else None,
-        bounds=np.column_stack([low.ravel(), high.ravel()]),
-        method="highs",
-    )
-    if solved.status == _NO_SOLUTION:
-        return np.zeros(0, dtype=np.int64), np.inf
-    _require_solved(solved, system.name)
-    move = solved.x[: len(cells)] - solved.x[len(cells) :]
-    moved = cells[np.abs(move) > _TOLERANCE]
-    return moved, float(price[cells] @ np.abs(move))
+
+    def __init__(self, system: System, may: Bools) -> None:
+        self._system = system
+        self._parts = _connected(system, np.flatnonzero(may))
+        self._part = np.full(len(may), -1, dtype=np.int64)
+        for number, cells in enumerate(self._parts):
+            self._part[cells] = number
+        self._programmes: dict[int, Programme] = {}
+
+    def find(self, cell: int, amount: float, price: Floats, allowed: Bools) -> tuple[Integers, float]:
+        """The cells that move in the cheapest move that takes a cell by `amount` (below 0: down), and what it costs.
+
+        price: per cell, of moving by one; 0 of what is hidden. allowed: which cells may move at all. No cells and an
+        infinite price where there is no such move.
+        """
+        system, part = self._system, int(self._part[cell])
+        cells = self._parts[part]
+        place = int(np.searchsorted(cells, cell))
+        # Up and down are variables of their own, so that the price is of how far a cell moves, not of where to.
+        low, high = np.zeros((2, len(cells))), np.vstack([system.up[cells], system.down[cells]]) * allowed[cells]
+        low[:, place] = high[:, place] = max(amount, 0.0), max(-amount, 0.0)
+        if part in self._programmes:
+            self._programmes[part].bound(low.ravel(), high.ravel())
+        else:
+            inside = system.relations[:, cells]
+            rows = np.flatnonzero(np.diff(inside.indptr))
+            lower = -system.relations_slack[rows]
+            upper = np.where(rows >= system.sums.shape[0], np.inf, 0.0)
+            both = hstack([inside[rows], -inside[rows]]).tocsr()
+            self._programmes[part] = Programme(both, lower, upper, low.ravel(), high.ravel(), presolve=True)
+        try:
+            solved = self._programmes[part].least(np.concatenate([price[cells], price[cells]]) + _SHORT)
+        except NoSolutionError as error:
+            if error.is_infeasible:
+                return np.zeros(0, dtype=np.int64), np.inf
+            raise ArithmeticError(_unsolved(system.name, str(error))) from error
+        move = solved.amounts[: len(cells)] - solved.amounts[len(cells) :]
+        moved = cells[np.abs(move) > _TOLERANCE]
+        return moved, float(price[cells] @ np.abs(move))
 
 
 def untouched(system: System) -> System:
@@ -188,11 +201,13 @@ def _connected(system: System, hidden: Integers) -> list[Integers]:
     """The hidden cells, apart where no relation ties them."""
     if not len(hidden):
         return []
-    both = system.relations[:, hidden].tocsc()
-    both.data = np.ones_like(both.data)
-    count, label = connected_components(both.T @ both, directed=False)
+    entries = system.relations[:, hidden].tocoo()
+    size = len(hidden) + entries.shape[0]
+    graph = csr_matrix((np.ones(len(entries.row)), (entries.col, len(hidden) + entries.row)), shape=(size, size))
+    # Cells come before relations, so the sets are in the order of their first cells.
+    label = np.unique(connected_components(graph, directed=False)[1][: len(hidden)], return_inverse=True)[1]
     order = np.argsort(label, kind="stable")
-    return np.split(hidden[order], np.cumsum(np.bincount(label, minlength=count))[:-1])
+    return np.split(hidden[order], np.cumsum(np.bincount(label))[:-1])
 
 
 @dataclass(frozen=True)
@@ -329,11 +344,6 @@ class _Attack:
             return programme.least(objective)
         except NoSolutionError as error:
             raise ArithmeticError(_unsolved(self.system.name, str(error))) from error
-
-
-def _require_solved(solved: object, name: str) -> None:
-    if getattr(solved, "status", None) != 0:
-        raise ArithmeticError(_unsolved(name, str(getattr(solved, "message", ""))))
 
 
 def _unsolved(name: str, message: str) -> str:

@@ -16,7 +16,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from quality.disclosure.audit import Cut, System, cheapest_move, narrow_ranges
+from quality.disclosure.audit import CheapestMoves, Cut, System, narrow_ranges
 from quality.disclosure.lines import Bools, Floats, Integers
 
 PROGRAMME, LIMITED = "integer programme", "integer programme, stopped at its limit"
@@ -155,6 +155,7 @@ class _Master:
         self.greedy_added = np.zeros(len(problem.cost), dtype=bool)
         self.is_mended = np.zeros(len(problem.cost), dtype=bool)
         self.narrow: list[tuple[View, int]] = []
+        self.moves: dict[int, CheapestMoves] = {}  # by the id of the view
         self.looked_at = problem.forced | problem.totals
         self.last: list[tuple[Integers, str, float]] = []
 
@@ -377,8 +378,11 @@ class _Master:
         may = view.decision >= 0
         decision = np.maximum(view.decision, 0)
         price = np.where(hidden[decision], 0.0, self.problem.cost[decision])
-        found = cheapest_move(view.system, cell, amount, price, may & (self.offered | hidden)[decision])
-        return found if len(found[0]) else cheapest_move(view.system, cell, amount, price, may)
+        if id(view) not in self.moves:
+            self.moves[id(view)] = CheapestMoves(view.system, may)
+        moves = self.moves[id(view)]
+        found = moves.find(cell, amount, price, may & (self.offered | hidden)[decision])
+        return found if len(found[0]) else moves.find(cell, amount, price, may)
 
     # Report ----------------------------------------------------------------------------------------------------------
 
