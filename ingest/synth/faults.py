@@ -446,7 +446,7 @@ FAULTS: dict[str, Fault] = {
         Fault(
             "attended_does_not_add_up",
             TOTALS,
-            "flag",
+            "quarantine",
             "AT-013",
             None,
             "attended sessions that are not what is left of the possible ones",
