@@ -101,25 +101,33 @@ def _session_rules() -> list[Rule]:
         f"(select school_key, session_date, {flags} from judged group by school_key, session_date) as days group by "
         f"all)"
     )
+    # Of a term that totals tell there are no sessions: what they give is added, and what they answer is not missing.
+    # How many were late is compared where nobody's total leaves it out.
+    told = ", ".join(f"sum({'-received' if count == 'missing' else count}) as {count}" for count in _COUNTS)
+    slices = (
+        f"(select school_key, academic_year, {sums}, false as is_late_unknown from (from {slices} union all by name "
+        f"select school_key, academic_year, {told} from intermediate.int_term_total group by all) group by all)"
+    )
+    differs_by_total = differs.replace("coalesce(s.late", "not coalesce(y.is_late_unknown, false) and coalesce(s.late")
     years = (
-        f"(select school_key, academic_year, {sums} from marts.attendance_enrolment_year "
-        "group by school_key, academic_year)"
+        f"(select school_key, academic_year, {sums}, bool_or(late is null) as is_late_unknown "
+        "from marts.attendance_enrolment_year group by school_key, academic_year)"
     )
     pupil_sums = f"(select academic_year, pupil_key, {sums} from judged group by academic_year, pupil_key)"
     enrolment_sums = (
-        f"(select academic_year, pupil_key, {sums} from marts.attendance_enrolment_year "
-        "group by academic_year, pupil_key)"
+        f"(select academic_year, pupil_key, {sums}, bool_or(late is null) as is_late_unknown "
+        "from marts.attendance_enrolment_year group by academic_year, pupil_key)"
     )
     return [
         Rule(
             "RC-020",
             "marts.fct_session",
-            "For every school and year, the sessions add up to the enrolments' attendance.",
+            "For every school and year, the sessions and totals in their place add up to the enrolments' attendance.",
             Rows(
                 "select coalesce(s.school_key, y.school_key) as school_key, coalesce(s.academic_year, "
                 "y.academic_year) as academic_year "
                 f"from {slices} as s full join {years} as y on y.school_key = s.school_key and y.academic_year = "
-                f"s.academic_year where {differs}"
+                f"s.academic_year where {differs_by_total}"
             ),
             ("school_key", "academic_year"),
             "school_key",
@@ -132,18 +140,20 @@ def _session_rules() -> list[Rule]:
                 "select coalesce(s.academic_year, y.academic_year) as academic_year, coalesce(s.pupil_key, "
                 "y.pupil_key) as pupil_key "
                 f"from {pupil_sums} as s full join {enrolment_sums} as y on y.academic_year = s.academic_year and "
-                f"y.pupil_key = s.pupil_key where {differs}"
+                f"y.pupil_key = s.pupil_key where {differs_by_total}"
             ),
             ("academic_year", "pupil_key"),
         ),
         Rule(
             "RC-023",
             "marts.absence_spell",
-            "For every enrolment and year, the spells add up to the absence.",
+            "For every enrolment and year, the spells add up to the absence that no total gives.",
             Rows(
                 "select y.academic_year, y.enrolment_key from marts.attendance_enrolment_year as y left join "
-                "(select academic_year, enrolment_key, sum(authorised) as authorised, "
-                "sum(unauthorised) as unauthorised from judged group by academic_year, enrolment_key) as s "
+                "(select academic_year, enrolment_key, sum(authorised) as authorised, sum(unauthorised) as "
+                "unauthorised from (select academic_year, enrolment_key, authorised, unauthorised from judged "
+                "union all select academic_year, enrolment_key, authorised, unauthorised from "
+                "intermediate.int_term_total) group by academic_year, enrolment_key) as s "
                 "on s.academic_year = y.academic_year and s.enrolment_key = y.enrolment_key "
                 "where coalesce(s.authorised, 0) <> y.authorised or coalesce(s.unauthorised, 0) <> y.unauthorised"
             ),

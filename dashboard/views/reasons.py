@@ -65,7 +65,7 @@ def _by_code(context: Context, rows: pd.DataFrame, place: str, year: str, period
     figure(
         key="reasons",
         title=title,
-        takeaway=f"{takeaway} Sessions are counted as they were marked, so there is no interval.",
+        takeaway=f"{takeaway} Sessions are counted as they were marked, by registers alone, so there is no interval.",
         alt_text=f"Sessions by register code as a percentage of possible sessions, {place}; the table has the figures.",
         caption=context.caption(_MEASURE, place, f"{year}, {wording.period_name(period).lower()}"),
         table=Table(

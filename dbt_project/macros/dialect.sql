@@ -97,6 +97,10 @@
 
 {% macro count_bits(a) %}cast(bit_count({{ a }}) as integer){% endmacro %}
 
+{#- The last day that a file tells of: the one it was taken on, from noon, else the day before. -#}
+{% macro last_day_told(moment) %}{{ return(adapter.dispatch('last_day_told')(moment)) }}{% endmacro %}
+{% macro default__last_day_told(moment) %}cast({{ moment }} - interval 12 hour as date){% endmacro %}
+
 {#- Least and greatest of two: both sides must be non-null. -#}
 {% macro earlier(a, b) %}(case when {{ a }} <= {{ b }} then {{ a }} else {{ b }} end){% endmacro %}
 {% macro later(a, b) %}(case when {{ a }} >= {{ b }} then {{ a }} else {{ b }} end){% endmacro %}

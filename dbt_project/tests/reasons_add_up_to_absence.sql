@@ -1,5 +1,5 @@
 {{ config(tags=['step_1']) }}
--- The reasons of a unit and period are all of its absence: every code of absence has a row, and none has two.
+-- The reasons of a unit and period are all of its absence by registers: every code of absence has a row, and none has two.
 with reason as (
     select
         academic_year,
@@ -18,7 +18,7 @@ counted as (
         attendance.period,
         unit.level,
         unit.unit_code,
-        sum(attendance.absent) as absent
+        sum(attendance.absent) - sum(attendance.absent_of_totals) as absent
     from {{ ref('attendance_enrolment_period') }} as attendance
     inner join {{ ref('school_unit') }} as unit on attendance.school_key = unit.school_key
     group by attendance.academic_year, attendance.period, unit.level, unit.unit_code

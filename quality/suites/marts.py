@@ -257,7 +257,12 @@ def _attendance_rules(number: int, table: str, unit: str, registry: Registry) ->
             f"QM-{number + 1:03d}",
             table,
             "A row has its key, its pupil and its counts.",
-            any_null((*key, "pupil_key", *counts)),
+            RowsWhere(
+                # A total need not say how many were late.
+                f"{' or '.join(f'{column} is null' for column in (*key, 'pupil_key', *counts) if column != 'late')} or "
+                "(late is null and pupil_key not in "
+                "(select pupil_key from intermediate.int_term_total where is_total and late is null))"
+            ),
             key,
             school,
         ),

@@ -38,15 +38,18 @@ def reason_equations() -> list[Rule]:
         Rule(
             "RC-032",
             TABLE,
-            "A school's codes of absence add up to the absence of its enrolments.",
+            "A school's codes of absence add up to the absence of its enrolments by registers.",
             Rows(
                 f"select {', '.join(KEY)} from judged where level = 'school' and period = 'YTD' and "
                 "(academic_year, unit_code) in (select (r.academic_year, r.unit_code) from (select academic_year, "
                 "unit_code, sum(sessions) filter (where category = 'authorised') as authorised, "
                 "sum(sessions) filter (where category = 'unauthorised') as unauthorised from judged "
                 "where level = 'school' and period = 'YTD' group by all) as r join (select academic_year, urn, "
-                "sum(authorised) as authorised, sum(unauthorised) as unauthorised from marts.attendance_enrolment_year "
-                "group by all) as e on e.academic_year = r.academic_year and e.urn = r.unit_code "
+                "sum(authorised) as authorised, sum(unauthorised) as unauthorised from (select academic_year, "
+                "urn, authorised, unauthorised from marts.attendance_enrolment_year union all "
+                "select t.academic_year, s.urn, -t.authorised, -t.unauthorised from intermediate.int_term_total as t "
+                "join marts.dim_school as s using (school_key)) group by all) as e "
+                "on e.academic_year = r.academic_year and e.urn = r.unit_code "
                 "where coalesce(r.authorised, 0) <> e.authorised or coalesce(r.unauthorised, 0) <> e.unauthorised)"
             ),
             KEY,

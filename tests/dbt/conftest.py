@@ -225,7 +225,7 @@ def _add_totals_and_events(lake: Lake) -> None:
 
     first = [total(ref, "AUT", 5) for ref in range(201, 211)]
     again = [total(ref, "AUT", 6, late=1) for ref in range(201, 212)]
-    coming = [total(201, "SUM2", 0)]
+    coming = [total(201, "SUM2", 0), {**total(201, "AUT", 0), "academic_year": "2031/32"}, total(UNLISTED, "AUT", 0)]
     lake.add(Delivery("attendance_totals", first, datetime(2026, 1, 5), CEDAR))
     lake.add(Delivery("attendance_totals", [*again, *coming], datetime(2026, 1, 12), CEDAR))
     lake.add(

@@ -150,29 +150,34 @@ def test_a_correction_for_some_pupils_lies_over_the_register_of_the_day(built: B
 
 
 def test_a_school_without_registers_is_not_available_rather_than_zero(built: Built) -> None:
+    """Of Cedar nothing came in the spring; of the autumn totals did, which tell no half-term."""
     rows = built.first.rows(
-        "select value, ci_low, coverage, status from marts.measure_value where unit_code = '100004' and period = 'YTD' "
-        "and measure_id = 'attendance_rate' and group_dimension = 'all'"
+        "select period, value, ci_low, coverage, status from marts.measure_value where unit_code = '100004' "
+        "and period in ('SPR', 'HT1', 'HT3') and measure_id = 'attendance_rate' and group_dimension = 'all' order by 1"
     )
-    assert rows == [(None, None, 0.0, "x")]
-    assert built.first.rows(
-        "select status from marts.coverage where school_key = '100004' and feed = 'session_marks' and period = 'YTD'"
-    ) == [("x",)]
+    assert rows == [(period, None, None, 0.0, "x") for period in ("HT1", "HT3", "SPR")]
+    assert (
+        built.first.rows(
+            "select status from marts.coverage where school_key = '100004' and feed = 'session_marks' "
+            "and period in ('YTD', 'AUT', 'SPR')"
+        )
+        == [("x",)] * 3
+    )
 
 
 def test_a_unit_says_how_many_schools_and_pupils_its_figure_rests_on(built: Built) -> None:
-    """Cedar sent a list and a calendar, no register: 29 of Ash without its guest, 31 of Birch with the mover, 11 of
-    Cedar."""
+    """Cedar sent a list and a calendar, and of the spring neither registers nor totals: 29 of Ash without its guest, 31
+    of Birch with the mover, 11 of Cedar."""
     units = built.first.rows(
         "select level, unit_code, schools, schools_received, pupils, pupils_received, status "
-        "from marts.unit_coverage where academic_year = '2025/26' and period = 'YTD' order by all"
+        "from marts.unit_coverage where academic_year = '2025/26' and period = 'SPR' order by all"
     )
     assert units == [("la", "211", 3, 2, 71, 60, "ok"), ("trust", "T1", 2, 2, None, None, "ok")]
     for tier in ("public", "leaders"):
-        told = built.first.rows(f"select * from exports_{tier}.unit_coverage where period = 'YTD' order by all")
+        told = built.first.rows(f"select * from exports_{tier}.unit_coverage where period = 'SPR' order by all")
         assert [row for row in told if row[0] == "2025/26"] == [
-            ("2025/26", "YTD", "la", "211", 3, 2),
-            ("2025/26", "YTD", "trust", "T1", 2, 2),
+            ("2025/26", "SPR", "la", "211", 3, 2),
+            ("2025/26", "SPR", "trust", "T1", 2, 2),
         ]
 
 

@@ -11,12 +11,53 @@ from tests.dbt.conftest import CEDAR, PROJECT, TWO_REFS, Built
 def test_the_newest_whole_file_of_a_term_holds_and_newer_corrections_lie_over_it(built: Built) -> None:
     totals = built.first.rows(
         "select pupil_key, possible, attended, authorised, late from staging.stg_attendance_total "
-        f"where laestab = '{CEDAR}' and term = 'AUT' and is_current order by pupil_key"
+        f"where laestab = '{CEDAR}' and term = 'AUT' and told_until is not null and is_current and pupil_key > 200 "
+        "order by pupil_key"
     )
     assert totals == [
         (ref, 140, 129 if ref == 203 else 132, 9 if ref == 203 else 6, None if ref == 203 else 1)
         for ref in range(201, 212)
     ]
+
+
+def test_totals_stand_in_place_of_registers_in_the_term_and_the_year(built: Built) -> None:
+    """Cedar's eleven: 140 possible sessions each by its totals; its calendar has 160 in the autumn and 60 since."""
+    autumn = 11 * 140 - 11 * 8 - 3
+    figures = built.first.rows(
+        "select period, n, numerator, denominator, round(coverage, 4), status from marts.measure_value "
+        "where unit_code = '100004' and measure_id = 'attendance_rate' and group_dimension = 'all' "
+        "and period in ('AUT', 'SPR', 'YTD') order by 1"
+    )
+    assert figures == [
+        ("AUT", 11, autumn, 1540, 100.0, "ok"),
+        ("SPR", 0, 0, 0, 0.0, "x"),
+        ("YTD", 11, autumn, 1540, round(100 * 160 / 220, 4), "ok"),
+    ]
+    coverage = built.first.rows(
+        "select feed, period, expected, received, status from marts.coverage where school_key = '100004' "
+        "and feed in ('attendance_totals', 'session_marks') and period in ('AUT', 'SPR', 'YTD') order by all"
+    )
+    assert coverage == [
+        ("attendance_totals", "AUT", 11 * 160, 11 * 160, "ok"),
+        ("attendance_totals", "YTD", 11 * 160, 11 * 160, "ok"),
+        ("session_marks", "AUT", 11 * 160, 0, "x"),
+        ("session_marks", "SPR", 11 * 60, 0, "x"),
+        ("session_marks", "YTD", 11 * 220, 0, "x"),
+    ]
+    late = built.first.rows(
+        "select late is null, count(*) from marts.attendance_enrolment_year where school_key = '100004' "
+        "group by 1 order by 1"
+    )
+    assert late == [(False, 10), (True, 1)]
+    assert built.first.rows("select count(*) from marts.attendance_reason where unit_code = '100004'") == [(0,)]
+
+
+def test_totals_that_no_figure_counts_are_an_issue_of_their_own(built: Built) -> None:
+    issues = built.first.rows(
+        "select rule_id, school_key, n_rows, status from marts.data_quality_issue "
+        "where rule_id like 'TOTAL-%' order by all"
+    )
+    assert issues == [("TOTAL-NOT-ON-ROLL", "100004", 1, "open"), ("TOTAL-YEAR-UNKNOWN", "100004", 1, "open")]
 
 
 def test_totals_of_a_term_that_has_not_begun_are_not_read(built: Built) -> None:
@@ -43,7 +84,7 @@ def test_each_file_says_how_many_of_its_rows_are_in_force(built: Built) -> None:
     assert counts == [
         ("attendance_totals", date(2026, 1, 5), 0, 10),
         ("attendance_totals", date(2026, 1, 6), 0, 1),
-        ("attendance_totals", date(2026, 1, 12), 11, 1),
+        ("attendance_totals", date(2026, 1, 12), 13, 1),
         ("attendance_totals", date(2026, 1, 20), 1, 0),
         ("dfe_statistics", date(2026, 1, 1), 0, 2),
         ("dfe_statistics", date(2026, 1, 1), 1, 0),

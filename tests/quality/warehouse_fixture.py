@@ -96,6 +96,9 @@ case m.code when '/' then 'present' when 'I' then 'authorised' else 'unauthorise
 true as is_possible, m.code = '/' as is_attended, m.code = 'I' as is_authorised, m.code = 'O' as is_unauthorised,
 false as is_late, false as is_missing from raw.session_marks as m
 join marts.fct_enrolment as e on e.pupil_key = m.pupil_ref;
+create table intermediate.int_term_total (academic_year varchar, term varchar, enrolment_key varchar, pupil_key bigint,
+school_key varchar, is_total boolean, expected integer, received integer, possible integer, attended integer,
+authorised integer, unauthorised integer, late integer);
 create table marts.attendance_enrolment_year as select '2025/26' as academic_year, enrolment_key,
 any_value(pupil_key) as pupil_key, any_value(school_key) as school_key, any_value(urn) as urn, '5' as nc_year,
 count_if(is_possible) as possible, count_if(is_attended) as attended, count_if(is_authorised) as authorised,

@@ -1,6 +1,7 @@
--- A register is due in a period of which the calendar holds a session of somebody on roll, or in which one came all the same. A school
--- without a calendar is due whenever any register came and it had pupils on roll, but in a week only where it sent none all year: a holiday
--- looks the same. So is a school of which no list came either, where it has sent something in another year or is of a trust that sends.
+-- A register, or totals in its place, is due in a period of which the calendar holds a session of somebody on roll, or in which one came
+-- all the same. A school without a calendar is due whenever any register came and it had pupils on roll, but in a week only where it sent
+-- none all year: a holiday looks the same. So is a school of which no list came either, where it has sent something in another year or is
+-- of a trust that sends.
 with week as (
     select
         school_key,
@@ -15,6 +16,26 @@ with week as (
 
 counted as (
     {{ weeks_by_period('week', ['school_key', 'expected', 'came']) }}
+    union all
+    select
+        total.academic_year,
+        period.period,
+        total.school_key,
+        0 as expected,
+        sum(total.possible) as came
+    from {{ ref('int_term_total') }} as total
+    inner join {{ ref('int_term_period') }} as period
+        on total.academic_year = period.academic_year and total.term = period.term
+    group by total.academic_year, period.period, total.school_key
+),
+
+registered as (
+    select
+        academic_year,
+        school_key,
+        sum(came) as came
+    from week
+    group by academic_year, school_key
 ),
 
 register as (
@@ -87,9 +108,8 @@ unscheduled as (
             and told.end_date >= roll.on_roll_from
             and told.start_date < roll.on_roll_until
     left join scheduled on roll.academic_year = scheduled.academic_year and roll.school_key = scheduled.school_key
-    left join register
-        on roll.academic_year = register.academic_year and roll.school_key = register.school_key and register.period = 'YTD'
-    where scheduled.school_key is null and (not told.is_week or coalesce(register.came, 0) = 0)
+    left join registered on roll.academic_year = registered.academic_year and roll.school_key = registered.school_key
+    where scheduled.school_key is null and (not told.is_week or coalesce(registered.came, 0) = 0)
 ),
 
 known as (

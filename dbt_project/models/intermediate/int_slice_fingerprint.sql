@@ -1,4 +1,4 @@
--- Order-free hashes over everything that the marks of one school and year are a function of.
+-- Order-free hashes over everything that the marks and totals of one school and year are a function of.
 with part as (
     select
         day.school_key,
@@ -38,6 +38,13 @@ with part as (
     inner join {{ ref('int_pupil_year') }} as person
         on enrolment.pupil_key = person.pupil_key and enrolment.academic_year = person.academic_year
     group by enrolment.school_key, enrolment.academic_year
+    union all
+    select
+        total.school_key,
+        total.academic_year,
+        {{ sum_of_hashes("concat('total|', cast(total.enrolment_id as varchar), '|', total.term, '|', cast(total.told_until as varchar), '|', cast(total.possible as varchar), '|', cast(total.authorised as varchar), '|', cast(total.unauthorised as varchar), '|', coalesce(cast(total.late as varchar), ''))") }} as part_hash
+    from {{ ref('int_attendance_total') }} as total
+    group by total.school_key, total.academic_year
 ),
 
 definition as (
@@ -65,6 +72,11 @@ present as (
         school_key,
         academic_year
     from {{ ref('int_calendar_session') }}
+    union
+    select distinct
+        school_key,
+        academic_year
+    from {{ ref('int_attendance_total') }}
 ),
 
 combined as (

@@ -79,7 +79,8 @@ definition as (
         {{ sql_text(step['step']['step_id']) }} as step_id,
         {{ sql_text(step['step']['name']) }} as step_name,
         {{ sql_text(step['step']['sentence']) }} as sentence,
-        {{ sql_text('enrolment' if step['record'] == 'enrolment' else 'pupil') }} as record
+        {{ sql_text('enrolment' if step['record'] == 'enrolment' else 'pupil') }} as record,
+        {{ 'false' if step['part_missed'] is none else 'true' }} as is_in_days
     {{ "union all" if not loop.last }}
     {%- endfor %}
 ),
@@ -101,7 +102,8 @@ unit_year as (
         unit.level,
         unit.unit_code,
         sum(attendance.expected) as expected,
-        sum(attendance.received) as received
+        sum(attendance.received) as received,
+        sum(attendance.received) - sum(attendance.received_of_totals) as received_in_days
     from {{ ref('attendance_enrolment_period') }} as attendance
     inner join {{ ref('school_unit') }} as unit on attendance.school_key = unit.school_key
     where attendance.period = 'YTD'
@@ -114,7 +116,8 @@ figure as (
         unit_year.level,
         unit_year.unit_code,
         unit_year.expected,
-        unit_year.received,
+        -- A total has no days.
+        case when definition.is_in_days then unit_year.received_in_days else unit_year.received end as received,
         bridge_measure.measure_id,
         definition.*,
         case bridge_measure.measure_id

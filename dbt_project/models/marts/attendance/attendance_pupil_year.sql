@@ -13,7 +13,7 @@ with attendance as (
         cast(sum(authorised) as integer) as authorised,
         cast(sum(unauthorised) as integer) as unauthorised,
         cast(sum(absent) as integer) as absent,
-        cast(sum(late) as integer) as late,
+        cast(case when count(late) = count(*) then sum(late) end as integer) as late,
         cast(sum(missing) as integer) as missing
     from {{ ref('attendance_enrolment_year') }}
     group by academic_year, pupil_key

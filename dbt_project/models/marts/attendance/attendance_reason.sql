@@ -1,6 +1,7 @@
 {{ config(tags=['step_1']) }}
--- Absences are read mark by mark, and they are few. Late before the register closed is counted in the weeks, with those late after it:
--- these are absences, and are taken off again.
+-- By registers alone: a total gives no codes, so its sessions are in neither part of a share, nor in what came. Absences are read mark by
+-- mark, and they are few. Late before the register closed is counted in the weeks, with those late after it: these are absences, and are
+-- taken off again.
 with nation_code as (
     select distinct
         school.school_key,
@@ -98,9 +99,9 @@ unit_total as (
         attendance.period,
         unit.level,
         unit.unit_code,
-        sum(attendance.possible) as possible,
+        sum(attendance.possible) - sum(attendance.possible_of_totals) as possible,
         sum(attendance.expected) as expected,
-        sum(attendance.received) as received
+        sum(attendance.received) - sum(attendance.received_of_totals) as received
     from {{ ref('attendance_enrolment_period') }} as attendance
     inner join {{ ref('school_unit') }} as unit on attendance.school_key = unit.school_key
     group by attendance.academic_year, attendance.period, unit.level, unit.unit_code

@@ -1,5 +1,7 @@
 {{ config(tags=['step_1']) }}
--- Registers: expected sessions that came. Lists and calendars: whether the year has one. Results: pupils of the roll with a score.
+-- Registers: expected sessions that came. Totals: of a term of which totals stand in place of registers, the sessions of pupils without a
+-- register and how many of them a total tells of; what came by the one feed did not come by the other. Lists and calendars: whether the
+-- year has one. Results: pupils of the roll with a score.
 with school_year as (
     select distinct
         school_key,
@@ -7,6 +9,8 @@ with school_year as (
     from {{ ref('int_enrolment_year') }}
     where academic_year in (
         select academic_year from {{ ref('int_day') }}
+        union
+        select academic_year from {{ ref('int_attendance_total') }}
         union
         select academic_year from {{ ref('stg_assessment_result') }}
     )
@@ -18,9 +22,23 @@ register as (
         period,
         school_key,
         sum(expected) as expected,
-        sum(received) as received
+        sum(received) - sum(received_of_totals) as received
     from {{ ref('attendance_enrolment_period') }}
     group by academic_year, period, school_key
+    -- Of a school that gave totals and no calendar nothing says what registers to expect.
+    having sum(expected) > 0 or sum(possible_of_totals) = 0 or sum(possible) > sum(possible_of_totals)
+),
+
+total as (
+    select
+        academic_year,
+        period,
+        school_key,
+        sum(expected_of_totals) as expected,
+        sum(received_of_totals) as received
+    from {{ ref('attendance_enrolment_period') }}
+    group by academic_year, period, school_key
+    having sum(possible_of_totals) > 0 or sum(expected_of_totals) > 0
 ),
 
 calendar as (
@@ -71,6 +89,15 @@ joined as (
     left join register
         on school_year.academic_year = register.academic_year and school_year.school_key = register.school_key
     where register.school_key is null
+    union all
+    select
+        academic_year,
+        period,
+        'attendance_totals' as feed,
+        school_key,
+        cast(nullif(expected, 0) as bigint) as expected,
+        cast(received as bigint) as received
+    from total
     union all
     select
         school_year.academic_year,

@@ -1,5 +1,6 @@
 {{ config(tags=['step_1']) }}
--- An issue is open while the newest file of its feed and school still has it; marks in force of nobody on roll are open at once.
+-- An issue is open while the newest file of its feed and school still has it; marks and totals in force that no figure counts are open
+-- at once.
 -- Effects on a figure are not estimated: effect_pp is NULL.
 with newest as (
     select
@@ -8,6 +9,23 @@ with newest as (
         max(extracted_at) as extracted_at
     from {{ ref('stg_delivery') }}
     group by feed, coalesce(laestab, '')
+),
+
+uncounted_total as (
+    select
+        total.delivery_id,
+        total.line,
+        total.told_until is not null as is_dated
+    from {{ ref('stg_attendance_total') }} as total
+    left join {{ ref('int_school_span') }} as span on total.laestab = span.laestab
+    left join {{ ref('int_attendance_total') }} as placed
+        on span.school_key = placed.school_key
+            and total.academic_year = placed.academic_year
+            and total.term = placed.term
+            and total.pupil_key = placed.pupil_key
+    where total.is_current and total.possible > 0
+    group by total.delivery_id, total.line, total.told_until
+    having count(placed.pupil_key) = 0
 ),
 
 found as (
@@ -45,13 +63,33 @@ found as (
     inner join {{ ref('stg_delivery') }} as delivery on unplaced.delivery_id = delivery.delivery_id
     where unplaced.n_not_on_roll > 0
     group by delivery.delivery_id, delivery.feed, delivery.laestab, delivery.extracted_at
+    union all
+    select
+        case when total.is_dated then 'TOTAL-NOT-ON-ROLL' else 'TOTAL-YEAR-UNKNOWN' end as rule_id,
+        'flag' as severity,
+        case
+            when total.is_dated
+                then 'Totals of pupils whom no list has on the roll on the days that they tell of: no figure counts them.'
+            else 'Totals of an academic year whose terms are not dated here: no figure counts them.'
+        end as sentence,
+        count(*) as n_rows,
+        delivery.feed,
+        delivery.laestab,
+        delivery.extracted_at
+    from uncounted_total as total
+    inner join {{ ref('stg_delivery') }} as delivery on total.delivery_id = delivery.delivery_id
+    group by delivery.delivery_id, delivery.feed, delivery.laestab, delivery.extracted_at, total.is_dated
 ),
 
 placed as (
     select
         found.*,
         span.school_key,
-        case when newest.extracted_at = found.extracted_at or found.rule_id = 'NOT-ON-ROLL' then 1 else 0 end as is_newest
+        case
+            when newest.extracted_at = found.extracted_at then 1
+            when found.rule_id in ('NOT-ON-ROLL', 'TOTAL-NOT-ON-ROLL', 'TOTAL-YEAR-UNKNOWN') then 1
+            else 0
+        end as is_newest
     from found
     inner join newest on found.feed = newest.feed and coalesce(found.laestab, '') = newest.scope
     left join {{ ref('int_school_span') }} as span

@@ -15,13 +15,14 @@ with term as (
     where is_term
 ),
 
+-- By registers alone: no signal can be made of a total.
 pupil_term as (
     select
         counted.academic_year,
         counted.period as term,
         counted.pupil_key,
-        sum(counted.attended) as attended,
-        sum(counted.possible) as possible
+        sum(counted.attended - counted.possible_of_totals + counted.absent_of_totals) as attended,
+        sum(counted.possible - counted.possible_of_totals) as possible
     from {{ ref('attendance_enrolment_period') }} as counted
     inner join term on counted.academic_year = term.academic_year and counted.period = term.term
     group by counted.academic_year, counted.period, counted.pupil_key
