@@ -78,13 +78,32 @@ def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
 
 def _open_basis(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Fills a catalogue of its own, in which `marts` is what the public tier tells of."""
-    for schema in ("marts", "staging", "aggregates", "disclosure"):
+    for schema in ("marts", "staging", "intermediate", "aggregates", "disclosure"):
         connection.execute(f"CREATE SCHEMA {_BASIS}.{schema}")
     told = _tables(connection, catalog, "public_basis")
     for schema in ("marts", "staging", "aggregates"):
         for name in _tables(connection, catalog, schema):
             source = "public_basis" if schema == "marts" and name in told else schema
             connection.execute(f'CREATE VIEW {_BASIS}.{schema}."{name}" AS FROM "{catalog}".{source}."{name}"')
+    # Which terms totals tell is what the public is told of them, and what came where nothing is held back.
+    apart = f'academic_year IN (FROM "{catalog}".ledger.apart_year)'
+    is_total = "isodow(week_start) = 7"
+    for name, columns, of_basis in (
+        ("int_term_total", "academic_year, term, enrolment_id, school_key, possible", is_total),
+        ("int_enrolment_week", "academic_year, term, school_key, received, possible", f"NOT {is_total}"),
+    ):
+        held = columns.replace("enrolment_id", "pupil_key AS enrolment_id")
+        connection.execute(
+            f"""
+            CREATE VIEW {_BASIS}.intermediate.{name} AS
+            SELECT {held} FROM "{catalog}".ledger.basis_week WHERE {of_basis}
+            UNION ALL BY NAME
+            SELECT {columns} FROM "{catalog}".intermediate.{name} WHERE NOT {apart}
+            """
+        )
+    connection.execute(
+        f'CREATE VIEW {_BASIS}.intermediate.int_term_period AS FROM "{catalog}".intermediate.int_term_period'
+    )
     # What was decided before is kept per tier: the leaders' decision forgets what it did not use.
     if "solved" in _tables(connection, catalog, "disclosure"):
         connection.execute(f'CREATE TABLE {_BASIS}.disclosure.solved AS FROM "{catalog}".disclosure.solved')

@@ -276,8 +276,11 @@ cross join (
             and {{ week }}.week_start < {{ alias }}.until_week
 {%- endmacro %}
 
-{#- The rows of a term's weeks, each under every period that it counts in: `columns` of the week beside academic_year and period. -#}
-{% macro weeks_by_period(weeks, columns) -%}
+{#-
+  The rows of a term's weeks, each under every period that it counts in: `columns` of the week beside academic_year and period.
+  `with_totals`: rows that stand under a Sunday are what totals tell of a whole term, as the ledger keeps them.
+-#}
+{% macro weeks_by_period(weeks, columns, with_totals=false) -%}
     select
         week.academic_year,
         counted.period,
@@ -288,6 +291,7 @@ cross join (
     {{ join_half_term('week', 'half_term') }}
     inner join {{ ref('int_half_term_period') }} as counted
         on half_term.academic_year = counted.academic_year and half_term.half_term = counted.half_term
+    {{ "where not " ~ is_of_totals('week') if with_totals }}
     union all
     select
         week.academic_year,
@@ -296,4 +300,23 @@ cross join (
         week.{{ column }}{{ "," if not loop.last }}
         {%- endfor %}
     from {{ weeks }} as week
+    {%- if with_totals %}
+    where not {{ is_of_totals('week') }}
+    union all
+    select
+        week.academic_year,
+        counted.period,
+        {%- for column in columns %}
+        week.{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from {{ weeks }} as week
+    inner join {{ ref('int_term_period') }} as counted
+        on week.academic_year = counted.academic_year and week.term = counted.term
+    where {{ is_of_totals('week') }}
+    {%- endif %}
+{%- endmacro %}
+
+{#- Whether a row of the ledger's weeks is what totals tell of a term: it stands under a Sunday, and a week under its Monday. -#}
+{% macro is_of_totals(alias) -%}
+    ({{ iso_weekday(alias ~ '.week_start') }} = 7)
 {%- endmacro %}

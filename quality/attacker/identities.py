@@ -23,7 +23,17 @@ from quality.attacker.cells import (
     tables_of,
     urn_of_school,
 )
-from quality.attacker.lines import Lines, group_lines, members, nested_periods, period_lines, renamed_lines, unit_lines
+from quality.attacker.feeds import by_both_feeds
+from quality.attacker.lines import (
+    Lines,
+    group_lines,
+    members,
+    nested_periods,
+    period_lines,
+    renamed_lines,
+    told_by_totals,
+    unit_lines,
+)
 from quality.attacker.observed import Observed
 from quality.attacker.system import Block, System
 
@@ -42,13 +52,14 @@ def build_system(
     system = System(observed.low.copy(), observed.high.copy(), cells.label)
     known = np.where(observed.low == observed.high, observed.low, np.nan)
     sessions = _sessions(registry)
-    nested = nested_periods(cells, known, sessions)
+    by_totals = told_by_totals(tables)
+    nested = nested_periods(cells, known, sessions, by_totals)
     membership = members(tables)
     add_up = [
         *group_lines(cells),
         *unit_lines(cells, membership),
-        *renamed_lines(cells),
-        *period_lines(cells, nested),
+        *renamed_lines(cells, by_totals),
+        *period_lines(cells, nested, by_totals),
     ]
     for quantity in cells.quantities:
         for lines in add_up:
@@ -266,7 +277,8 @@ def _add_coverage(
     """Results received are the pupils with a score in each measure of attainment; marks received, possible sessions."""
     urns = urn_of_school(tables)
     scores = [Quantity("enrolments", family_of(m)) for m in registry.measures if m["source_model"] == "attainment"]
-    for name, coverage in tables_of(tables, "coverage"):
+    for name, table in tables_of(tables, "coverage"):
+        coverage = by_both_feeds(table)
         received = numbers(coverage, "received")
         shown = np.isfinite(received)
         rows = coverage[shown]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from quality.attacker.cells import CELL, YEAR_TO_DATE, Cells, Quantity, tables_of
+from quality.attacker.cells import CELL, YEAR_TO_DATE, Cells, Quantity, tables_of, urn_of_school
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -100,14 +100,54 @@ def unit_lines(cells: Cells, membership: pd.DataFrame) -> list[Lines]:
     return [] if lines is None else [lines]
 
 
-def period_lines(cells: Cells, nested: pd.DataFrame) -> list[Lines]:
-    """Every longer period as the sum of what lies within it; one sort of sum per year, whole and sort of part."""
+def told_by_totals(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Units' periods of which totals tell a term: columns academic_year, whole, level, unit_code, breaks_halves.
+
+    Coverage has a row for them by feed, hidden or not. A half of the summer is told whole; of autumn and spring a total
+    does not say which half its sessions lie in.
+    """
+    urns = urn_of_school(tables)
+    found = [
+        rows[rows["feed"].eq("attendance_totals")][["academic_year", "period", "school_key"]].astype(str)
+        for _, rows in tables_of(tables, "coverage")
+    ]
+    columns = ["academic_year", "whole", "level", "unit_code", "breaks_halves"]
+    if not sum(map(len, found)):
+        return pd.DataFrame(columns=columns)
+    own = pd.concat(found).drop_duplicates()
+    own = own.assign(level="school", unit_code=[urns.get(key, key) for key in own["school_key"]], whole=own["period"])
+    above = own.drop(columns="level").merge(members(tables), on="unit_code")
+    above = above.assign(unit_code=above["parent_code"], level=above["parent_level"])
+    every = pd.concat([own, above])
+    divided = every[every["period"].isin(term for term, halves in HALVES.items() if len(halves) > 1)]
+    place = ["academic_year", "level", "unit_code"]
+    terms = divided.groupby(place, sort=True)["period"].agg(frozenset).to_dict()
+    within = {YEAR_TO_DATE: set(HALVES), "Y6": set(HALVES), "Y5": set(CUMULATIVE["Y5"])}
+    breaks = [
+        bool(within.get(row["whole"], {row["whole"]}) & terms.get(tuple(row[name] for name in place), frozenset()))
+        for row in every.to_dict("records")
+    ]
+    return every.assign(breaks_halves=breaks)[columns].drop_duplicates().reset_index(drop=True)
+
+
+def period_lines(cells: Cells, nested: pd.DataFrame, by_totals: pd.DataFrame) -> list[Lines]:
+    """Every longer period as the sum of what lies within it; one sort of sum per year, whole and sort of part.
+
+    by_totals: as `told_by_totals` gives it; weeks and half-terms do not add up to what totals tell.
+    """
+    broken = {
+        (str(row["academic_year"]), str(row["whole"]), sort, str(row["level"]), str(row["unit_code"]))
+        for row in by_totals.to_dict("records")
+        for sort in (("weeks", "half-terms") if row["breaks_halves"] else ("weeks",))
+    }
     frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
     found = []
     on = [column for column in CELL if column != "period"]
     for (year, whole, sort), pairs in nested.groupby(["academic_year", "whole", "sort"], sort=True):
         parts = frame[frame["academic_year"].eq(str(year)) & frame["period"].isin(pairs["part"])]
         wholes = frame[frame["academic_year"].eq(str(year)) & frame["period"].eq(str(whole))]
+        places = zip(wholes["level"], wholes["unit_code"], strict=True)
+        wholes = wholes[[(str(year), str(whole), str(sort), *map(str, place)) not in broken for place in places]]
         lines = _lines(
             f"the {sort} of {year} add up to {whole}",
             parts.merge(wholes[[*on, "cell"]], on=on, suffixes=("", "_total")),
@@ -119,7 +159,7 @@ def period_lines(cells: Cells, nested: pd.DataFrame) -> list[Lines]:
     return found
 
 
-def renamed_lines(cells: Cells) -> list[Lines]:
+def renamed_lines(cells: Cells, by_totals: pd.DataFrame) -> list[Lines]:
     """Every figure of a period that has two names: the one is the other."""
     frame = cells.frame.assign(cell=np.arange(len(cells.frame)))
     on = [column for column in CELL if column != "period"]
@@ -127,14 +167,17 @@ def renamed_lines(cells: Cells) -> list[Lines]:
         frame[frame["academic_year"].eq(year) & frame["period"].eq(also)].merge(
             frame.loc[frame["period"].eq(period), [*on, "cell"]], on=on, suffixes=("", "_total")
         )
-        for year, period, also in _same_spans(cells)
+        for year, period, also in _same_spans(cells, by_totals)
     ]
     lines = _lines("two names of one period", pd.concat(pairs), ["period"]) if pairs else None
     return [] if lines is None else [lines]
 
 
-def _same_spans(cells: Cells) -> list[tuple[str, str, str]]:
-    """Year and two names of one span: those that are always, and those of which the same half-terms are told so far."""
+def _same_spans(cells: Cells, by_totals: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Year and two names of one span: those that are always, and those of which the same half-terms are told so far.
+
+    Totals must tell the same terms of both.
+    """
     values = cells.values
     is_told = values["period"].str.startswith("HT") & (values["hidden"].astype(bool) | values["n"].gt(0))
     every = tuple(half for halves in HALVES.values() for half in halves)
@@ -142,7 +185,12 @@ def _same_spans(cells: Cells) -> list[tuple[str, str, str]]:
     found = []
     for year, periods in cells.frame.groupby("academic_year", sort=True)["period"]:
         there, told = set(periods), set(values.loc[is_told & values["academic_year"].eq(year), "period"])
-        so_far = {name: told.intersection(halves) for name, halves in held.items() if name in there}
+        so_far: dict[str, set[str]] = {
+            name: told.intersection(halves) for name, halves in held.items() if name in there
+        }
+        terms = set(by_totals.loc[by_totals["academic_year"].eq(year), "whole"]).intersection(HALVES)
+        for name, halves in so_far.items():
+            halves |= {term for term in terms if set(HALVES[term]).issubset(held[name])}
         same = {pair for pair in SAME_SPAN if there.issuperset(pair)}
         same |= {
             (one, other)
@@ -153,7 +201,7 @@ def _same_spans(cells: Cells) -> list[tuple[str, str, str]]:
     return found
 
 
-def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd.DataFrame:
+def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None, by_totals: pd.DataFrame) -> pd.DataFrame:
     """Which periods lie within which: columns academic_year, whole, part, sort (terms, half-terms, weeks).
 
     The public tables do not date the terms: a term's weeks are those in a row whose shown sessions add up to its own.
@@ -182,6 +230,14 @@ def nested_periods(cells: Cells, known: Floats, sessions: Quantity | None) -> pd
         everybody = frame[frame["group_dimension"].eq("all")]
         variables = cells.variables_of(everybody.index.to_numpy(np.int64), sessions)
         amounts = everybody.assign(amount=np.where(variables >= 0, known[variables], np.nan))
+        # To what totals tell no weeks add up.
+        amounts = amounts.merge(
+            by_totals.rename(columns={"whole": "period"}).drop(columns="breaks_halves"),
+            on=["academic_year", "period", "level", "unit_code"],
+            how="left",
+            indicator="told",
+        )
+        amounts.loc[amounts["told"].eq("both"), "amount"] = np.nan
         table = amounts.pivot_table(index=["level", "unit_code"], columns="period", values="amount", aggfunc="first")
         halves = sorted(period for period in periods if period.startswith("HT"))
         # A period of which every amount is hidden is a column that pandas leaves out.

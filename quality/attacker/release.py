@@ -11,6 +11,7 @@ import pandas as pd
 from ingest.registry import Registry
 from quality.attacker.breach import Breach, kind_of_range
 from quality.attacker.cells import Cells, Quantity, read_cells
+from quality.attacker.feeds import feeds_told
 from quality.attacker.identities import build_system
 from quality.attacker.inferences import figures_left, infer
 from quality.attacker.missing import results_missing
@@ -40,6 +41,7 @@ def attack_release(tables: Mapping[str, pd.DataFrame], registry: Registry, tier:
     left = [
         *figures_left(tables, registry, tier),
         *rolls_told(tables, registry, tier),
+        *feeds_told(tables, registry, tier),
         *results_missing(prepared.cells, tables, registry, tier),
     ]
     return breaches + [breach for breach in left if (breach.table, breach.row_key) not in given]

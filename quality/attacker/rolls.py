@@ -26,6 +26,7 @@ from quality.attacker.cells import (
     tables_of,
     urn_of_school,
 )
+from quality.attacker.feeds import by_both_feeds
 from quality.attacker.lines import members
 
 # Table and key of the row that tells, how many pupils it comes to, and why.
@@ -66,12 +67,13 @@ def _expected(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             expected=numbers(coverage, "expected"),
             received=numbers(coverage, "received"),
         )[["table", "row_key", *_PLACE, "feed", "expected", "received"]]
-        for name, coverage in tables_of(tables, "coverage")
+        for name, table in tables_of(tables, "coverage")
+        for coverage in [by_both_feeds(table)]
     ]
     if not frames:
         return pd.DataFrame(columns=["table", "row_key", *_PLACE, "feed", "expected", "received"])
     due = pd.concat(frames, ignore_index=True)
-    return due[due["expected"].gt(0)].drop_duplicates([*_PLACE, "feed"])
+    return due[due["expected"].gt(0) & due["received"].notna()].drop_duplicates([*_PLACE, "feed"])
 
 
 def _everybody(tables: Mapping[str, pd.DataFrame], families: Mapping[str, str]) -> pd.DataFrame:

@@ -39,13 +39,25 @@ _SPAN = """
 """
 
 
+# The terms that totals tell, with every period that holds them.
+_TOTALS = """
+    totals as (
+        select distinct academic_year, term, period, school_key
+        from intermediate.int_term_total join intermediate.int_term_period using (academic_year, term)
+        where possible > 0
+    )
+"""
+_NO_TOTALS = pd.DataFrame(columns=["academic_year", "whole", "level", "unit_code", "breaks_halves"])
+
+
 @dataclass(frozen=True)
 class Marts:
     """What is published together, as frames with the columns of the marts.
 
     measure_value, gap, progress_school, progress_model: the marts. schools: school_key, urn, and the unit codes trust
     and la (or None). periods: academic_year, whole, part: the parts of one sort add up to their whole. renamed:
-    academic_year, period, also: two names of one span of time.
+    academic_year, period, also: two names of one span of time. by_totals: academic_year, whole, level, unit_code: a
+    unit's period of which totals tell a term, so that weeks do not add up to it, nor, if breaks_halves, half-terms.
     """
 
     measure_value: pd.DataFrame
@@ -55,6 +67,7 @@ class Marts:
     schools: pd.DataFrame
     periods: pd.DataFrame
     renamed: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["academic_year", "period", "also"]))
+    by_totals: pd.DataFrame = field(default_factory=_NO_TOTALS.copy)
 
 
 def read_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
@@ -91,16 +104,21 @@ def read_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
         ).df(),
         renamed=connection.execute(
             f"""
-            with {_SPAN},
-            -- Until sessions of a later half-term are told a longer period is the shorter one under another name.
-            held as (
-                select span.academic_year, span.period, list(half.period order by half.period) as halves
+            with {_SPAN}, {_TOTALS},
+            -- Until sessions of a later half-term are told a longer period is the shorter one under another name; a
+            -- term of which totals tell is none of its half-terms.
+            part as (
+                select distinct span.academic_year, span.period, half.period as half
                 from span
                 join span as half on half.academic_year = span.academic_year and half.size = 1
                     and half.start_date >= span.start_date and half.end_date <= span.end_date
                 semi join marts.measure_value as told on told.academic_year = half.academic_year
                     and told.period = half.period and told.n > 0
-                group by all
+                union
+                select academic_year, period, concat('totals of ', term) from totals
+            ),
+            held as (
+                select academic_year, period, list(half order by half) as halves from part group by all
             )
             select academic_year, one.period as period, other.period as also
             from span as one
@@ -112,6 +130,18 @@ def read_marts(connection: duckdb.DuckDBPyConnection) -> Marts:
                 (one.start_date = other.start_date and one.end_date = other.end_date)
                 or of_one.halves = of_other.halves)
             order by all
+            """
+        ).df(),
+        by_totals=connection.execute(
+            f"""
+            with {_TOTALS}
+            select academic_year, period as whole, level, unit_code, bool_or(half.term is null) as breaks_halves
+            from totals
+            left join (
+                select distinct academic_year, term from intermediate.int_term_period where period like 'HT%'
+            ) as half using (academic_year, term)
+            join aggregates.school_unit using (school_key)
+            group by all order by all
             """
         ).df(),
     )

@@ -101,7 +101,7 @@ def first_schools(marts: Marts, count: int) -> Marts:
         pupils.set_axis([*pupils.columns[:2], "n_pupils"], axis=1)
     )
     values = pd.concat(frames, ignore_index=True)
-    return Marts(values, marts.gap.head(0), progress, model, schools, marts.periods, marts.renamed)
+    return Marts(values, marts.gap.head(0), progress, model, schools, marts.periods, marts.renamed, marts.by_totals)
 
 
 if __name__ == "__main__":

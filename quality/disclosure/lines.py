@@ -71,13 +71,29 @@ def sort_of_period(period: str) -> str:
     return "week" if period.startswith("W") else "half-term" if period.startswith("HT") else "term"
 
 
+def broken_sums(by_totals: pd.DataFrame) -> set[tuple[str, str, str, str]]:
+    """Whole, sort of part, level and unit code of the periods that parts of the sort do not add up to."""
+    columns = by_totals[["whole", "level", "unit_code", "breaks_halves"]].itertuples(index=False, name=None)
+    return {
+        (whole, sort, level, code)
+        for whole, level, code, breaks_halves in columns
+        for sort in (("week", "half-term") if breaks_halves else ("week",))
+    }
+
+
 def additive_lines(
-    cells: pd.DataFrame, schools: pd.DataFrame, periods: pd.DataFrame, renamed: pd.DataFrame | None = None
+    cells: pd.DataFrame,
+    schools: pd.DataFrame,
+    periods: pd.DataFrame,
+    renamed: pd.DataFrame | None = None,
+    by_totals: pd.DataFrame | None = None,
 ) -> Lines:
     """Every sum among the cells of one year, along each of its families by itself.
 
     cells: family and the columns of CELL, one row per cell. periods: family, whole, part, for families that add up over
-    time. renamed: period, also: two names of one span of time, whose figures are one.
+    time. renamed: period, also: two names of one span of time, whose figures are one. by_totals: as in `Marts`, of the
+    year: no line is drawn from weeks or half-terms of a unit to a period of which totals tell. What such a line would
+    say follows from the schools that have registers, whose lines stand, and from the sums over schools.
     Raises `ValueError` as `unit_parents` does.
     """
     cells = cells.assign(cell=np.arange(len(cells)))
@@ -108,7 +124,12 @@ def additive_lines(
     wholes = values[[*on, "period", "cell"]].rename(columns={"period": "whole"})
     # A year is the sum of its terms, of its half-terms and also of its weeks: three lines, not one.
     parts = parts.assign(sort=[sort_of_period(str(period)) for period in parts["period"]])
-    kinds.append((PERIODS, ["sort"], parts.merge(wholes, on=[*on, "whole"], suffixes=("", "_total"))))
+    parts = parts.merge(wholes, on=[*on, "whole"], suffixes=("", "_total"))
+    if by_totals is not None and len(by_totals):
+        broken = broken_sums(by_totals)
+        places = zip(parts["whole"], parts["sort"], parts["level"], parts["unit_code"], strict=True)
+        parts = parts[[place not in broken for place in places]]
+    kinds.append((PERIODS, ["sort"], parts))
     if renamed is not None:
         again = values.rename(columns={"period": "also"}).merge(renamed, on="also")
         one = values[[*on, "period", "cell"]]

@@ -7,6 +7,7 @@ cover others, and is then protected like them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from quality.disclosure.lines import (
     Integers,
     Lines,
     additive_lines,
+    broken_sums,
     refuse_contradictions,
     sort_of_period,
 )
@@ -119,10 +121,14 @@ def count_stages(rows: pd.DataFrame, marts: Marts, registry: Registry) -> list[S
         np.maximum.at(summed, cell_of_row[counts_pupils], enrolments)
         over_time = sorted(set(mine.loc[mine["kind"].eq(RATIO), "family"]))
         nests = _nests(marts.periods, year, over_time)
-        lines = additive_lines(cells, marts.schools, nests, _renamed(marts, year))
+        by_totals = marts.by_totals[marts.by_totals["academic_year"].astype(str).eq(year)]
+        lines = additive_lines(cells, marts.schools, nests, _renamed(marts, year), by_totals)
         refuse_contradictions(cells, summed, exact, lines)
         sessions = _sessions(mine, cells, cell_of_row, n)
-        orders = [*_within_whole(cells, nests), *_within_measure(cells, subset_measures(registry), mine)]
+        orders = [
+            *_within_whole(cells, nests, broken_sums(by_totals)),
+            *_within_measure(cells, subset_measures(registry), mine),
+        ]
         decision = _decisions(n, summed, lines, int(disclosure["dominance_schools"]))
         if decision.max(initial=-1) >= int(disclosure["programme"]["choices"]):
             decision = _of_a_school(cells, decision, orders)
@@ -378,8 +384,13 @@ def _most_sessions(cells: pd.DataFrame, nests: pd.DataFrame, registry: Registry)
     return float(year["sessions_per_week"]) * np.array(weeks, dtype=np.float64)
 
 
-def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[int, float]]]:
-    """Who is counted in a part is counted in the whole; who is counted in the whole is in one of its parts."""
+def _within_whole(
+    cells: pd.DataFrame, nests: pd.DataFrame, broken: Collection[tuple[str, str, str, str]]
+) -> list[list[tuple[int, float]]]:
+    """Who is counted in a part is counted in the whole; who is counted in the whole is in one of its parts.
+
+    broken: as `broken_sums` gives it, where totals tell of a whole and not of its parts.
+    """
     place = {key: i for i, key in enumerate(cells[["family", *CELL]].itertuples(index=False, name=None))}
     after_period = 3
     parts_of: dict[tuple[str, str], list[str]] = {}
@@ -396,7 +407,7 @@ def _within_whole(cells: pd.DataFrame, nests: pd.DataFrame) -> list[list[tuple[i
         relations += [[(whole, 1.0), (part, -1.0)] for part in found]
         for sort in ("term", "half-term"):
             of_sort = [part for part in found if sort_of[part] == sort]
-            if of_sort:
+            if of_sort and (key[2], sort, key[3], key[4]) not in broken:
                 relations.append([(whole, -1.0), *((part, 1.0) for part in of_sort)])
     return relations
 

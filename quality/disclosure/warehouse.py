@@ -28,6 +28,9 @@ _BLOCK_TYPES = {
     "rounds": "bigint",
 }
 
+# What registers are told by, and what stands in their place.
+ATTENDANCE_FEEDS = ("session_marks", "attendance_totals")
+
 
 def write_pattern(
     connection: duckdb.DuckDBPyConnection, registry: Registry, hidden: Collection[tuple[str, str]] = ()
@@ -51,6 +54,7 @@ def write_pattern(
     _replace(connection, "pattern", PATTERN_COLUMNS, {}, [decided[tier].pattern for tier in tiers])
     _replace(connection, "block", BLOCK_COLUMNS, _BLOCK_TYPES, [decided[tier].blocks for tier in tiers])
     for tier, minimum in registry.data["disclosure"]["minimum_pupils"].items():
+        _hide_parts_of_terms_of_two_feeds(connection, registry, tier)
         _hide_counts_of_rows(connection, registry, tier, int(minimum))
     _add(connection, coverage)
     _hide_rows_of_results(connection)
@@ -103,6 +107,53 @@ def _add(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
         connection.unregister("disclosure_rows")
 
 
+def _hide_parts_of_terms_of_two_feeds(connection: duckdb.DuckDBPyConnection, registry: Registry, tier: str) -> None:
+    """Adds the weeks and half-terms, of all pupils, of a term of which some of a school's pupils have a register and
+    some totals, in the school and in every unit that it is in.
+
+    A term less its half-terms is what totals tell, and totals of a few pupils beside registers are those pupils' own
+    figures. Where a school's term is told by totals alone the difference is the school's own row, which is protected.
+    """
+    row_key = f"concat_ws('|', {', '.join(f'v.{column}' for column in MEASURE_VALUE_KEY)})"
+    connection.execute(
+        f"""
+        insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
+        with total as (
+            select distinct academic_year, term, school_key from intermediate.int_term_total where possible > 0
+        ),
+        mixed as (
+            select distinct total.*, span.start_date, span.end_date
+            from total
+            join intermediate.int_enrolment_week as week using (academic_year, term, school_key)
+            join staging.academic_period as span
+                on span.academic_year = total.academic_year and span.period = total.term
+            where week.received > 0 or week.possible > 0
+        ),
+        part as (
+            select academic_year, period, start_date, end_date from staging.academic_period where period like 'HT%'
+            union all
+            select distinct academic_year, period, strptime(substr(period, 2) || '-1', '%G-%V-%u')::date,
+                strptime(substr(period, 2) || '-7', '%G-%V-%u')::date
+            from marts.measure_value where period like 'W%'
+        )
+        select distinct $tier, 'measure_value', {row_key}, 'c', 'derived', $rule
+        from mixed
+        join part on part.academic_year = mixed.academic_year
+            and part.start_date <= mixed.end_date and part.end_date >= mixed.start_date
+        join aggregates.school_unit as unit using (school_key)
+        join marts.measure_value as v on v.academic_year = part.academic_year and v.period = part.period
+            and v.level = unit.level and v.unit_code = unit.unit_code
+        -- A half of the summer is a term under another name.
+        where (part.start_date <> mixed.start_date or part.end_date <> mixed.end_date)
+            and v.measure_id in (select unnest($attendance::varchar[]))
+            and not exists (from disclosure.pattern as p where p.tier = $tier and p.table_name = 'measure_value'
+                and p.row_key = {row_key})
+        order by all
+        """,
+        {"tier": tier, "rule": DERIVED, "attendance": _of_source(registry, "attendance")},
+    )
+
+
 def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Registry, tier: str, minimum: int) -> None:
     """Adds what says how many rows a school sent or was to send, where that would give its hidden number of pupils.
 
@@ -146,6 +197,23 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
         group by all
         having count(*) < $minimum or sum(expected) < $minimum * most_expected.sessions
         union all
+        -- Where one feed tells of few and the other of the rest, the rest of all that came tells of the few.
+        select academic_year, period, unnest($attendance_feeds::varchar[]) as feed, school_key
+        from (
+            select total.academic_year, span.period, total.school_key, total.enrolment_id, true as is_total
+            from intermediate.int_term_total as total
+            join intermediate.int_term_period as span using (academic_year, term)
+            union all
+            select stay.academic_year, stay.period, stay.school_key, cast(stay.enrolment_id as bigint), false
+            from aggregates.attendance_enrolment_period as stay
+            semi join intermediate.int_term_total as total using (academic_year, school_key)
+            where stay.received > stay.received_of_totals or stay.possible > stay.possible_of_totals
+        )
+        group by academic_year, period, school_key
+        having count(distinct enrolment_id) filter (where is_total) between 1 and $minimum - 1
+            or (count(*) filter (where is_total) > 0
+                and count(distinct enrolment_id) filter (where not is_total) between 1 and $minimum - 1)
+        union all
         -- A pupil has a result of every measure of the year.
         select c.academic_year, c.period, c.feed, c.school_key
         from marts.coverage as c
@@ -159,7 +227,11 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
             c.expected between 1 and $minimum * greatest(coalesce(year.measures, 1), 1) - 1
             or c.received between 1 and $minimum * greatest(coalesce(year.measures, 1), 1) - 1)
         """,
-        {"minimum": minimum, "attainment": _of_source(registry, "attainment")},
+        {
+            "minimum": minimum,
+            "attainment": _of_source(registry, "attainment"),
+            "attendance_feeds": list(ATTENDANCE_FEEDS),
+        },
     )
     connection.execute(
         """
@@ -175,11 +247,38 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
         ) as c
         where few or exists (
             from hidden_school as h where h.school_key = c.school_key and h.academic_year = c.academic_year
-                and ((c.feed = 'session_marks' and h.is_attendance and h.period = c.period)
+                and ((h.is_attendance and h.period = c.period
+                        and c.feed in (select unnest($attendance_feeds::varchar[])))
                     or (c.feed = 'assessment_results' and not h.is_attendance)))
         order by all
         """,
-        {"tier": tier, "few_rule": FEW_PUPILS, "derived_rule": DERIVED},
+        {
+            "tier": tier,
+            "few_rule": FEW_PUPILS,
+            "derived_rule": DERIVED,
+            "attendance_feeds": list(ATTENDANCE_FEEDS),
+        },
+    )
+    # A year less its other terms is the term that is hidden, and what came by both feeds less what came by one came by
+    # the other: where totals count, a school's year is hidden by both feeds or shown.
+    connection.execute(
+        """
+        insert into disclosure.pattern (tier, table_name, row_key, status, reason, rule_id)
+        with own as (
+            select *, concat_ws('|', academic_year, period, feed, school_key) as row_key
+            from marts.coverage where feed in (select unnest($attendance_feeds::varchar[]))
+        ),
+        gone as (
+            select row_key from disclosure.pattern where tier = $tier and table_name = 'coverage'
+        )
+        select $tier, 'coverage', row_key, 'c', 'derived', $rule
+        from own
+        semi join (from own where feed = 'attendance_totals') as told using (academic_year, school_key)
+        semi join (from own semi join gone using (row_key)) as hidden using (academic_year, school_key)
+        anti join gone using (row_key)
+        order by all
+        """,
+        {"tier": tier, "rule": DERIVED, "attendance_feeds": list(ATTENDANCE_FEEDS)},
     )
     _hide_coverage_of_registers(connection, registry, tier, minimum)
     for table, key, school in _TABLES_OF_FILES:

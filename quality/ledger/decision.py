@@ -189,7 +189,10 @@ def _write_basis(connection: duckdb.DuckDBPyConnection) -> None:
         select academic_year from changed_part anti join moving_part using ({key}, part)
         where family = '{ATTENDANCE}'
         union
-        select academic_year from intermediate.int_enrolment_week
+        select academic_year from (
+            select academic_year, week_start from intermediate.int_enrolment_week
+            union all select academic_year, week_start from ({records.TOTALS_SQL})
+        )
         where week_start >= (select date_trunc('week', as_of) from ledger_facts);
         insert into ledger.basis_week by name
         select * from (
@@ -280,7 +283,7 @@ def _write_publication(
             -- Half-terms and weeks are told of everybody alone.
             where not (p.is_regrouped and left(counted.period, 2) = 'HT')
             union all select academic_year, strftime(week_start, 'W%G-%V'), '{ATTENDANCE}', is_correction from part
-            where not is_regrouped
+            where not is_regrouped and {records.IS_WEEK_SQL}
             union all select academic_year, 'YTD', family, true from ledger.record_delta where family <> '{ATTENDANCE}'
         ),
         moved as (

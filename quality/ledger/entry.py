@@ -39,7 +39,7 @@ _TABLES = {
     "progress_model": ("academic_year, measure_id, method", "measure_id", ("'model'", "''", "'all'", "'all'")),
     "coverage": (
         "academic_year, period, feed, school_key",
-        "case when feed = 'session_marks' then '{attendance}' else feed end",
+        "case when feed in ('session_marks', 'attendance_totals') then '{attendance}' else feed end",
         None,
     ),
 }

@@ -29,13 +29,32 @@ LOGS = {
     "cell": (f"{_CELL_TYPES}, is_removed boolean", ("table_name", "row_key")),
 }
 
+# What totals tell of a term stands among the weeks under the Sunday of the term's last one: closed when that week is,
+# and no week's, which are known by their Mondays.
+_TOTAL_DAY_SQL = "cast(date_trunc('week', term.end_date) + interval 6 day as date)"
+IS_WEEK_SQL = "isodow(week_start) = 1"
+TOTALS_SQL = f"""
+    select total.academic_year, total.school_key, total.pupil_key, total.term, {_TOTAL_DAY_SQL} as week_start,
+        0 as expected, total.received, total.possible, total.attended, total.authorised, total.unauthorised,
+        coalesce(total.late, 0) as late
+    from intermediate.int_term_total as total
+    join staging.academic_period as term
+        on total.academic_year = term.academic_year and total.term = term.period
+    where total.received > 0 or total.possible > 0
+"""
 # Joins a week of a term, by the table or alias that has it, to every longer period that it counts in: counted.period.
 PERIODS_OF_WEEK_SQL = """
-    join intermediate.int_half_term as half_term
-        on {week}.academic_year = half_term.academic_year and {week}.term = half_term.term
-        and {week}.week_start >= half_term.from_week and {week}.week_start < half_term.until_week
-    join intermediate.int_half_term_period as counted
-        on half_term.academic_year = counted.academic_year and half_term.half_term = counted.half_term
+    join (
+        select half.academic_year, half.term, half.from_week, half.until_week, span.period, false as is_total
+        from intermediate.int_half_term as half
+        join intermediate.int_half_term_period as span using (academic_year, half_term)
+        union all
+        select academic_year, term, date '1900-01-01', date '9999-12-31', period, true
+        from intermediate.int_term_period
+    ) as counted
+        on {week}.academic_year = counted.academic_year and {week}.term = counted.term
+        and {week}.week_start >= counted.from_week and {week}.week_start < counted.until_week
+        and (isodow({week}.week_start) <> 1) = counted.is_total
 """
 # A period's figures are made of each pupil's sums: corrections that make up for each other change none of them.
 _SUMMED = (
@@ -84,7 +103,10 @@ def read_arrivals(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         create or replace temp table week_now as
-        select {", ".join(WEEK_KEY)}, {sums} from intermediate.int_enrolment_week
+        select {", ".join(WEEK_KEY)}, {sums} from (
+            select {", ".join(WEEK_KEY)}, {", ".join(COUNTS)} from intermediate.int_enrolment_week
+            union all by name {TOTALS_SQL}
+        )
         where week_start < (select date_trunc('week', as_of) from ledger_facts)
         group by all
         """
@@ -174,7 +196,8 @@ def print_states(connection: duckdb.DuckDBPyConnection, table: str, records: str
             select counted.period, record_id, {_SUMMED}
             from zoned {PERIODS_OF_WEEK_SQL.format(week="zoned")} group by counted.period, record_id
             union all
-            select strftime(week_start, 'W%G-%V'), record_id, {_SUMMED} from zoned group by week_start, record_id
+            select strftime(week_start, 'W%G-%V'), record_id, {_SUMMED} from zoned
+            where {IS_WEEK_SQL} group by week_start, record_id
             union all
             select 'YTD', record_id, hash(result)::uhugeint, 0::uhugeint, 0::uhugeint, true, false
             from record where family <> '{ATTENDANCE}'

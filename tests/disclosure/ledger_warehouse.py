@@ -30,6 +30,13 @@ create table intermediate.int_half_term as select '2025/26' as academic_year, 'H
     date '2025-07-28' as from_week, date '2026-08-03' as until_week;
 create table intermediate.int_half_term_period as select '2025/26' as academic_year, 'HT1' as half_term,
     unnest(['YTD', 'AUT', 'HT1']) as period;
+create table intermediate.int_term_period as select '2025/26' as academic_year, 'AUT' as term,
+    unnest(['YTD', 'AUT']) as period;
+create table intermediate.int_term_total (academic_year varchar, term varchar, school_key varchar, pupil_key bigint,
+    received integer, possible integer, attended integer, authorised integer, unauthorised integer, late integer);
+create schema staging;
+create table staging.academic_period as select '2025/26' as academic_year, 'AUT' as period,
+    date '2025-08-01' as start_date, date '2025-12-31' as end_date;
 create table intermediate.int_pupil_group (academic_year varchar, pupil_key bigint, group_dimension varchar,
     group_definition varchar, group_value varchar);
 create table intermediate.int_outcome (academic_year varchar, measure_id varchar, pupil_key bigint, school_key varchar,

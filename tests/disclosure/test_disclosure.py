@@ -317,7 +317,14 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
             union all select school_key, 'trust', trust_code from marts.dim_school
             union all select school_key, 'la', la_code from marts.dim_school;
         create table aggregates.attendance_enrolment_period (academic_year varchar, period varchar, school_key varchar,
-            enrolment_id varchar, expected integer);
+            enrolment_id varchar, expected integer, received integer, possible integer,
+            received_of_totals integer, possible_of_totals integer);
+        create schema intermediate;
+        create table intermediate.int_term_total (academic_year varchar, term varchar, enrolment_id bigint,
+            school_key varchar, possible integer);
+        create table intermediate.int_term_period (academic_year varchar, term varchar, period varchar);
+        create table intermediate.int_enrolment_week (academic_year varchar, term varchar, school_key varchar,
+            received integer, possible integer);
         create table aggregates.measure_sum (academic_year varchar, period varchar, school_key varchar,
             measure_id varchar, group_definition varchar, group_dimension varchar, group_value varchar,
             expected bigint, received bigint);
@@ -525,7 +532,9 @@ def test_what_was_expected_of_a_small_school_that_sent_nothing_is_hidden_and_the
     connection = warehouse(marts_of(values, schools))
     stays = [(school, number) for school, n in (("1", 40), ("2", 40), ("3", pupils)) for number in range(n)]
     connection.executemany(
-        f"insert into aggregates.attendance_enrolment_period values ('{YEAR}', 'YTD', ?, ?, 120)",
+        "insert into aggregates.attendance_enrolment_period "
+        "(academic_year, period, school_key, enrolment_id, expected) "
+        f"values ('{YEAR}', 'YTD', ?, ?, 120)",
         [(school, f"{school}-{number}") for school, number in stays],
     )
     for school, n, received in (("1", 40, 4800), ("2", 40, 4700), ("3", pupils, 0)):
@@ -667,3 +676,62 @@ def test_a_table_that_loses_too_many_school_cells_is_reported(caplog: pytest.Log
     ).fetchall()
     assert found == [(5, 3, 60.0, True)]
     assert "hides 3 of 5 school-level cells of measure_value" in caplog.text
+
+
+def test_half_terms_and_weeks_of_a_term_of_two_feeds_are_hidden_for_the_school_and_its_units() -> None:
+    """One pupil's autumn came by totals and the others' by marks: the term less its halves is that pupil's."""
+    schools = pd.DataFrame({"school_key": ["1", "2"], "urn": ["1", "2"], "trust": ["T1", "T1"], "la": ["301", "301"]})
+    periods = ("YTD", "AUT", "SPR", "HT1", "HT2", "HT3", "W2024-40", "W2025-05")
+    values = [
+        {
+            "measure_id": "attendance_rate",
+            "period": period,
+            "level": level,
+            "unit_code": code,
+            "n": n,
+            "denominator": 100.0 * n,
+        }
+        | {"numerator": 90.0 * n}
+        for period in periods
+        for level, code, n in (("school", "1", 60), ("school", "2", 70), ("trust", "T1", 130), ("la", "301", 130))
+    ]
+    connection = warehouse(marts_of(values, schools))
+    connection.execute(
+        f"""
+        insert into staging.academic_period values
+            ('{YEAR}', 'HT1', date '2024-08-01', date '2024-10-27', false),
+            ('{YEAR}', 'HT2', date '2024-10-28', date '2024-12-31', false),
+            ('{YEAR}', 'HT3', date '2025-01-01', date '2025-02-16', false);
+        insert into intermediate.int_term_total values ('{YEAR}', 'AUT', 1, '1', 120);
+        insert into intermediate.int_term_period values ('{YEAR}', 'AUT', 'AUT'), ('{YEAR}', 'AUT', 'YTD'),
+            ('{YEAR}', 'SPR', 'SPR'), ('{YEAR}', 'SPR', 'YTD');
+        insert into intermediate.int_enrolment_week values
+            ('{YEAR}', 'AUT', '1', 10, 10), ('{YEAR}', 'AUT', '2', 10, 10);
+        insert into marts.coverage values ('{YEAR}', 'AUT', 'attendance_totals', '1', 120, 120),
+            ('{YEAR}', 'AUT', 'session_marks', '1', 7200, 7080), ('{YEAR}', 'YTD', 'attendance_totals', '1', 120, 120),
+            ('{YEAR}', 'YTD', 'session_marks', '1', 9000, 8880), ('{YEAR}', 'SPR', 'session_marks', '1', 1800, 1800),
+            ('{YEAR}', 'AUT', 'session_marks', '2', 8400, 8400)
+        """
+    )
+    write_pattern(connection, REGISTRY)
+    for tier in ("public", "leaders"):
+        hidden = connection.execute(
+            "select split_part(row_key, '|', 2), split_part(row_key, '|', 4) from disclosure.pattern "
+            "where tier = ? and table_name = 'measure_value'",
+            [tier],
+        ).fetchall()
+        assert set(hidden) == {(period, code) for period in ("HT1", "HT2", "W2024-40") for code in ("1", "T1", "301")}
+        # Few by one feed are few by the other, and no period of the school's year is left to tell.
+        rows = connection.execute(
+            "select row_key from disclosure.pattern where tier = ? and table_name = 'coverage'", [tier]
+        ).fetchall()
+        assert {key for (key,) in rows} == {
+            f"{YEAR}|{key}|1"
+            for key in (
+                "AUT|attendance_totals",
+                "AUT|session_marks",
+                "YTD|attendance_totals",
+                "YTD|session_marks",
+                "SPR|session_marks",
+            )
+        }

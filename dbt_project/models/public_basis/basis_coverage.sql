@@ -1,7 +1,62 @@
 {{ config(alias='coverage') }}
 -- What the public tier tells of: the mart, but for what its ledger holds back.
-with counted as (
-    {{ weeks_by_period(source('ledger', 'basis_week'), ['school_key', 'expected', 'received']) }}
+with week as (
+    select *
+    from {{ source('ledger', 'basis_week') }} as told
+    where not {{ is_of_totals('told') }}
+),
+
+total as (
+    select *
+    from {{ source('ledger', 'basis_week') }} as told
+    where {{ is_of_totals('told') }}
+),
+
+counted as (
+    {{ weeks_by_period('week', ['school_key', 'expected', 'received']) }}
+),
+
+-- As int_term_total says it: once totals of a school's term count, they were to tell of every pupil who has no register.
+without_register as (
+    select
+        week.academic_year,
+        week.term,
+        week.school_key,
+        week.pupil_key,
+        sum(week.expected) as expected
+    from week
+    inner join (select distinct academic_year, term, school_key from total) as told
+        on week.academic_year = told.academic_year and week.term = told.term and week.school_key = told.school_key
+    group by week.academic_year, week.term, week.school_key, week.pupil_key
+    having sum(week.received) + sum(week.possible) = 0
+),
+
+of_totals as (
+    select
+        due.academic_year,
+        period.period,
+        due.school_key,
+        sum(due.expected) as expected,
+        sum(due.received) as received
+    from (
+        select
+            academic_year,
+            term,
+            school_key,
+            expected,
+            0 as received
+        from without_register
+        union all
+        select
+            academic_year,
+            term,
+            school_key,
+            0 as expected,
+            received
+        from total
+    ) as due
+    inner join {{ ref('int_term_period') }} as period on due.academic_year = period.academic_year and due.term = period.term
+    group by due.academic_year, period.period, due.school_key
 ),
 
 register as (
@@ -25,6 +80,15 @@ joined as (
         cast(expected as bigint) as expected,
         cast(received as bigint) as received
     from register
+    union all
+    select
+        academic_year,
+        period,
+        'attendance_totals' as feed,
+        school_key,
+        cast(nullif(expected, 0) as bigint) as expected,
+        cast(received as bigint) as received
+    from of_totals
     union all
     select
         mart.academic_year,
@@ -51,7 +115,7 @@ select
     mart.status
 from {{ ref('coverage') }} as mart
 left join {{ source('ledger', 'apart_year') }} as apart
-    on mart.academic_year = apart.academic_year and mart.feed = 'session_marks'
+    on mart.academic_year = apart.academic_year and mart.feed in ('session_marks', 'attendance_totals')
 left join (select distinct academic_year from {{ source('ledger', 'standing') }}) as standing
     on mart.academic_year = standing.academic_year and mart.feed = 'assessment_results'
 where apart.academic_year is null and standing.academic_year is null

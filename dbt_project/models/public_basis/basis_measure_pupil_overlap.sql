@@ -1,7 +1,7 @@
 {{ config(alias='measure_pupil_overlap') }}
 -- Pupils whom the public tier counts at more than one school in one period.
 with came as (
-    {{ weeks_by_period(source('ledger', 'basis_week'), ['pupil_key', 'school_key', 'possible']) }}
+    {{ weeks_by_period(source('ledger', 'basis_week'), ['pupil_key', 'school_key', 'possible'], with_totals=true) }}
 ),
 
 counted as (

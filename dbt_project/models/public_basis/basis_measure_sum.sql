@@ -4,7 +4,8 @@
 with counted as (
     {{ weeks_by_period(
         source('ledger', 'basis_week'),
-        ['school_key', 'pupil_key', 'expected', 'received', 'possible', 'attended', 'authorised', 'unauthorised', 'late']
+        ['school_key', 'pupil_key', 'expected', 'received', 'possible', 'attended', 'authorised', 'unauthorised', 'late'],
+        with_totals=true
     ) }}
 ),
 
