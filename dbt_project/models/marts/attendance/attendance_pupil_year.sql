@@ -1,5 +1,6 @@
 {{ config(tags=['step_1']) }}
--- The school named is the one where the pupil had most sessions; the sums run over every school.
+-- The school named is the one where the pupil had most sessions, by registers or totals, then was on roll for most days; the sums run over
+-- every school.
 with attendance as (
     select
         academic_year,
@@ -21,14 +22,23 @@ with attendance as (
 
 main_school as (
     select
-        academic_year,
-        pupil_key,
-        school_key,
-        urn,
+        attendance_year.academic_year,
+        attendance_year.pupil_key,
+        attendance_year.school_key,
+        attendance_year.urn,
         row_number() over (
-            partition by academic_year, pupil_key order by possible desc, expected desc, school_key, enrolment_key
+            partition by attendance_year.academic_year, attendance_year.pupil_key
+            order by
+                attendance_year.possible desc,
+                attendance_year.expected desc,
+                {{ days_between('enrolment.on_roll_from', 'enrolment.on_roll_until') }} desc,
+                enrolment.on_roll_from desc,
+                attendance_year.enrolment_key
         ) as preference
-    from {{ ref('attendance_enrolment_year') }}
+    from {{ ref('attendance_enrolment_year') }} as attendance_year
+    inner join {{ ref('int_enrolment_year') }} as enrolment
+        on attendance_year.academic_year = enrolment.academic_year
+            and attendance_year.enrolment_key = enrolment.enrolment_key
 )
 
 select
