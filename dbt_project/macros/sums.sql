@@ -317,6 +317,6 @@ cross join (
 {%- endmacro %}
 
 {#- Whether a row of the ledger's weeks is what totals tell of a term: it stands under a Sunday, and a week under its Monday. -#}
-{% macro is_of_totals(alias) -%}
-    ({{ iso_weekday(alias ~ '.week_start') }} = 7)
+{% macro is_of_totals(alias='') -%}
+    ({{ iso_weekday((alias ~ '.' if alias else '') ~ 'week_start') }} = 7)
 {%- endmacro %}

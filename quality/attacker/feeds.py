@@ -80,11 +80,8 @@ def feeds_told(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str
                         known[cell] = float(row[column])
                     if row["hidden"]:
                         key_of[cell] = str(row["row_key"])
-            of_school = {
-                period: share
-                for (y, unit, period), share in shares.items()
-                if (y, unit) == (year, urns.get(school, school))
-            }
+            unit = urns.get(str(school), str(school))
+            of_school = {period: share for (y, code, period), share in shares.items() if (y, code) == (str(year), unit)}
             for cell, (value, why) in _solved(known, key_of, of_school).items():
                 if cell in key_of and value > _LEAST:
                     quantity = f"sessions {cell[2]} by {cell[0]}"

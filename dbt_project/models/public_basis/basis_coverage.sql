@@ -2,14 +2,14 @@
 -- What the public tier tells of: the mart, but for what its ledger holds back.
 with week as (
     select *
-    from {{ source('ledger', 'basis_week') }} as told
-    where not {{ is_of_totals('told') }}
+    from {{ source('ledger', 'basis_week') }}
+    where not {{ is_of_totals() }}
 ),
 
 total as (
     select *
-    from {{ source('ledger', 'basis_week') }} as told
-    where {{ is_of_totals('told') }}
+    from {{ source('ledger', 'basis_week') }}
+    where {{ is_of_totals() }}
 ),
 
 counted as (
