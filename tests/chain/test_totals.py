@@ -1,6 +1,7 @@
 """Three schools of a trust, told twice: by registers alone, and with totals in place of the third school's registers.
 
-Every pupil has sixteen days, four a term. What the totals say is counted here from the marks that they stand for.
+Every pupil has sixteen days, four a term. What the totals say is counted here from the marks that they stand for. At
+the second school one pupil's autumn came by a total, and everybody else's by registers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.chain
 
 SCHOOLS = ["8502911", "8502912", "8502913"]
 TOLD = SCHOOLS[2]
+MIXED, ALONE = SCHOOLS[1], 49
 PUPILS = {SCHOOLS[0]: 40, SCHOOLS[1]: 50, TOLD: 45}
 TERMS = {"AUT": date(2025, 9, 8), "SPR": date(2026, 1, 12), "SUM1": date(2026, 4, 20), "SUM2": date(2026, 6, 8)}
 HALF_TERMS = ("HT1", "HT3")
@@ -64,8 +66,8 @@ def write_trust(landing: Path, *, by_totals: bool) -> None:
         _write_school(landing, laestab)
         for term in TERMS:
             if not (by_totals and laestab == TOLD):
-                _write_register(landing, laestab, term)
-            if by_totals and laestab != SCHOOLS[1]:
+                _write_register(landing, laestab, term, is_whole=not (by_totals and laestab == MIXED and term == "AUT"))
+            if by_totals and (laestab != MIXED or term == "AUT"):
                 _write_totals(landing, laestab, term)
 
 
@@ -84,10 +86,11 @@ def _write_school(landing: Path, laestab: str) -> None:
     write(landing / "pupils" / laestab / f"pupils_2025-09-08_{stamp}.csv", [header, *pupils])
 
 
-def _write_register(landing: Path, laestab: str, term: str) -> None:
+def _write_register(landing: Path, laestab: str, term: str, *, is_whole: bool) -> None:
     rows = [
         f"{upn(laestab, n)},{day},{session},{code}"
         for n in range(PUPILS[laestab])
+        if is_whole or n != ALONE
         for day, session, code in marks(n, term)
     ]
     first, last = days(term)[0], days(term)[-1]
@@ -97,7 +100,10 @@ def _write_register(landing: Path, laestab: str, term: str) -> None:
 
 def _write_totals(landing: Path, laestab: str, term: str) -> None:
     """Of a school that sent its registers too, totals that no mark bears out."""
-    counts = [total(n, term) if laestab == TOLD else (8, 0, 8, 0, 0) for n in range(PUPILS[laestab])]
+    counts = [
+        total(n, term) if laestab == TOLD or (laestab, n) == (MIXED, ALONE) else (8, 0, 8, 0, 0)
+        for n in range(PUPILS[laestab])
+    ]
     rows = [f"{upn(laestab, n)},2025/26,{term},{','.join(map(str, sums))}" for n, sums in enumerate(counts)]
     name = f"totals_{term.lower()}_{days(term)[-1]:%Y%m%d}T180000.csv"
     header = "UPN,Academic Year,Term,Possible,Attended,Authorised,Unauthorised,Late"
@@ -144,9 +150,13 @@ def test_every_enrolments_year_is_the_same(homes: dict[str, Home]) -> None:
 def test_half_terms_of_autumn_and_spring_say_that_a_school_is_lacking(homes: dict[str, Home]) -> None:
     own = figures(homes["totals"], HALF_TERMS, urn(TOLD))
     assert {(row["n"], row["value"], row["coverage"], row["status"]) for row in own} == {(0, None, 0.0, "x")}
-    shares = {row["coverage"] for row in figures(homes["totals"], HALF_TERMS, "9011")}
     others = sum(n for laestab, n in PUPILS.items() if laestab != TOLD)
-    assert [round(float(str(share)), 4) for share in shares] == [round(100 * others / sum(PUPILS.values()), 4)]
+    # In the autumn one more of the others, whose total tells no half of it.
+    came = {"HT1": others - 1, "HT3": others}
+    shares = {(row["period"], row["coverage"]) for row in figures(homes["totals"], HALF_TERMS, "9011")}
+    assert {(period, round(float(str(share)), 4)) for period, share in shares} == {
+        (period, round(100 * n / sum(PUPILS.values()), 4)) for period, n in came.items()
+    }
     units = homes["totals"].sql(
         "select period, schools, schools_received from exports.unit_coverage where level = 'trust' "
         "and period in ('AUT', 'HT1', 'HT5', 'YTD') order by 1"
@@ -155,34 +165,48 @@ def test_half_terms_of_autumn_and_spring_say_that_a_school_is_lacking(homes: dic
 
 
 def test_coverage_says_by_feed_what_came(homes: dict[str, Home]) -> None:
-    """Registers that no register answers stay due; of the school that sent both, no total counts."""
+    """Sessions that no register answers stay due of registers; where both came no total counts."""
     rows = homes["totals"].sql(
         "select urn, feed, period, expected, received, coverage.status from marts.coverage join marts.dim_school "
         "using (school_key) where feed in ('session_marks', 'attendance_totals') and period in ('AUT', 'YTD') "
         "order by all",
         role="operator",
     )
-    due = {laestab: {"AUT": 8 * n, "YTD": 32 * n} for laestab, n in PUPILS.items()}
-    expected = [
-        (urn(laestab), feed, period, sessions, sessions if came else 0, "ok" if came else "x")
-        for laestab in SCHOOLS
-        for feed, counts, came in (
-            ("attendance_totals", laestab == TOLD, True),
-            ("session_marks", True, laestab != TOLD),
-        )
-        if counts
-        for period, sessions in due[laestab].items()
-    ]
+    expected = []
+    for laestab, n in PUPILS.items():
+        of_totals = {"AUT": 8 * n, "YTD": 32 * n} if laestab == TOLD else {"AUT": 8, "YTD": 8}
+        if laestab != SCHOOLS[0]:
+            expected += [(urn(laestab), "attendance_totals", *row) for row in _came(of_totals, of_totals)]
+        due = {"AUT": 8 * n, "YTD": 32 * n}
+        left = {period: due[period] - (of_totals[period] if laestab != SCHOOLS[0] else 0) for period in due}
+        expected += [(urn(laestab), "session_marks", *row) for row in _came(due, left)]
     assert [tuple(row.values()) for row in rows] == expected
     sentence = homes["totals"].manifest()["coverage_sentence"]
-    assert "attendance totals complete for the 1 school" in sentence
-    assert "session marks received for 2 of 3 schools" in sentence or "session marks complete for 2 of 3" in sentence
+    assert "attendance totals complete for all 2 schools" in sentence
+    assert "session marks received for 2 of 3 schools" in sentence
+
+
+def _came(due: dict[str, int], came: dict[str, int]) -> list[tuple[str, int, int, str]]:
+    return [(period, due[period], came[period], "ok" if came[period] else "x") for period in due]
+
+
+@pytest.mark.parametrize("tier", ["public", "leaders"])
+def test_no_half_term_or_week_tells_what_one_pupils_total_said(homes: dict[str, Home], tier: str) -> None:
+    """The autumn less its half-terms would be the pupil's own, in the school and in whatever holds it."""
+    rows = homes["totals"].sql(
+        "select distinct period, status, n from exports.measure_value where measure_id = 'attendance_rate' "
+        f"and group_dimension = 'all' and unit_code in ('{urn(MIXED)}', '9011', '850') "
+        "and (period in ('HT1', 'HT2') or period like 'W2025-%') order by all",
+        role=tier,
+    )
+    assert {(row["status"], row["n"]) for row in rows} == {("c", None)}
+    assert {str(row["period"])[:2] for row in rows} == {"HT", "W2"}
 
 
 def test_reasons_are_told_by_registers_alone(homes: dict[str, Home]) -> None:
     reasons = "select {} from marts.attendance_reason where level = 'trust' and period = 'AUT' and code = 'I'"
     whole, part = (homes[name].sql(reasons.format("possible, sessions"), role="operator")[0] for name in homes)
-    told = [total(n, "AUT") for n in range(PUPILS[TOLD])]
+    told = [*(total(n, "AUT") for n in range(PUPILS[TOLD])), total(ALONE, "AUT")]
     assert whole["possible"] - part["possible"] == sum(counts[0] for counts in told)
     assert whole["sessions"] - part["sessions"] == sum(counts[2] for counts in told)
     assert homes["totals"].sql(reasons.format("status"), role="operator") == [{"status": "ok"}]
