@@ -107,51 +107,32 @@ SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY
 _REASONS = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? ORDER BY level, unit_code, sessions DESC, code
 """
-# Sessions of a window; of a school without a calendar nobody knows what is missing.
-_WINDOW = """
-due AS (
+# Of a school without a calendar nobody knows what is missing.
+_STAYS = """
+WITH due AS (
     SELECT DISTINCT school_key, TRUE AS is_due FROM query_table($coverage)
     WHERE academic_year = $academic_year AND feed = 'session_marks' AND expected > 0
-),
-session AS (
-    SELECT told.*, NOT is_missing AND is_due AS came, is_missing AND is_due AS lacks
-    FROM query_table($sessions) AS told LEFT JOIN due USING (school_key)
-    WHERE academic_year = $academic_year AND session_date BETWEEN $first AND $last
-      AND list_contains($school_keys, school_key)
 )
-"""
-_STAYS = f"""
-WITH {_WINDOW}
 SELECT school_key, pupil_key, enrolment_key,
        count(*) FILTER (is_possible) AS possible, count(*) FILTER (is_attended) AS attended,
        count(*) FILTER (is_authorised) AS authorised, count(*) FILTER (is_unauthorised) AS unauthorised,
        count(*) FILTER (is_authorised OR is_unauthorised) AS absent, count(*) FILTER (is_late) AS late,
-       count(*) FILTER (came) AS came, count(*) FILTER (lacks) AS missing
-FROM session GROUP BY ALL ORDER BY ALL
+       count(*) FILTER (NOT is_missing AND is_due) AS came, count(*) FILTER (is_missing AND is_due) AS missing
+FROM query_table($sessions) LEFT JOIN due USING (school_key)
+WHERE academic_year = $academic_year AND session_date BETWEEN $first AND $last
+  AND list_contains($school_keys, school_key)
+GROUP BY ALL ORDER BY ALL
 """
-_SUMS_BY_DAY = """
-pupil AS (
-    SELECT day, school_key, pupil_key, count(*) FILTER (is_possible) AS den, count(*) FILTER (is_attended) AS num,
-           count(*) FILTER (came) AS came, count(*) FILTER (lacks) AS missing
-    FROM session_of_day GROUP BY ALL
-)
-SELECT day, school_key, count(*) FILTER (den > 0) AS n,
-       sum(num)::BIGINT AS sum_num, sum(den)::BIGINT AS sum_den, sum(num * num)::BIGINT AS sum_num_num,
-       sum(num * den)::BIGINT AS sum_num_den, sum(den * den)::BIGINT AS sum_den_den,
-       sum(came)::BIGINT AS came, sum(missing)::BIGINT AS missing
-FROM pupil GROUP BY ALL ORDER BY ALL
-"""
-_DAYS = f"""
-WITH {_WINDOW},
-session_of_day AS (SELECT session.*, session_date AS day FROM session),
-{_SUMS_BY_DAY}
-"""
-# A day counts under its weekday and, beside a break of its school, as the first or the last day as well.
-_PATTERN = f"""
-WITH {_WINDOW},
+# By day or, where it is said how many days are a break, by sort of day: a day counts under its weekday and, beside a
+# break of its school, as the first or the last day as well.
+_DAYS = """
+WITH due AS (
+    SELECT DISTINCT school_key, TRUE AS is_due FROM query_table($coverage)
+    WHERE academic_year = $academic_year AND feed = 'session_marks' AND expected > 0
+),
 school_day AS (
     SELECT DISTINCT school_key, session_date FROM query_table($sessions)
-    WHERE academic_year = $academic_year AND NOT is_missing AND list_contains($school_keys, school_key)
+    WHERE academic_year = $academic_year AND list_contains($school_keys, school_key)
 ),
 beside AS (
     SELECT school_key, session_date,
@@ -159,16 +140,29 @@ beside AS (
            lead(session_date) OVER in_order - session_date >= $break_days AS is_before
     FROM school_day WINDOW in_order AS (PARTITION BY school_key ORDER BY session_date)
 ),
-named AS (
+sort_of_day AS (
     SELECT school_key, session_date, unnest([
         isodow(session_date)::VARCHAR, CASE WHEN is_after THEN 'after' END, CASE WHEN is_before THEN 'before' END
     ]) AS day
     FROM beside
 ),
-session_of_day AS (
-    SELECT session.*, named.day FROM session JOIN named USING (school_key, session_date) WHERE named.day IS NOT NULL
+named AS (
+    SELECT school_key, session_date, session_date::VARCHAR AS day FROM school_day WHERE $break_days IS NULL
+    UNION ALL
+    SELECT * FROM sort_of_day WHERE $break_days IS NOT NULL AND day IS NOT NULL
 ),
-{_SUMS_BY_DAY}
+pupil AS (
+    SELECT day, school_key, pupil_key, count(*) FILTER (is_possible) AS den, count(*) FILTER (is_attended) AS num,
+           count(*) FILTER (NOT is_missing AND is_due) AS came, count(*) FILTER (is_missing AND is_due) AS missing
+    FROM query_table($sessions) JOIN named USING (school_key, session_date) LEFT JOIN due USING (school_key)
+    WHERE academic_year = $academic_year AND session_date BETWEEN $first AND $last
+    GROUP BY ALL
+)
+SELECT day, school_key, count(*) FILTER (den > 0) AS n,
+       sum(num)::BIGINT AS sum_num, sum(den)::BIGINT AS sum_den, sum(num * num)::BIGINT AS sum_num_num,
+       sum(num * den)::BIGINT AS sum_num_den, sum(den * den)::BIGINT AS sum_den_den,
+       sum(came)::BIGINT AS came, sum(missing)::BIGINT AS missing
+FROM pupil GROUP BY ALL ORDER BY ALL
 """
 _SESSION_DAYS = """
 SELECT min(session_date) AS first, max(session_date) AS last FROM query_table(?)
@@ -366,17 +360,13 @@ def stays_in(release: Release, view: str, window: Window) -> pd.DataFrame:
     return release.frame(_STAYS, _window(release, view, window))
 
 
-def days_in(release: Release, view: str, window: Window) -> pd.DataFrame:
-    """Sums over pupils of sessions attended and possible, by day and school, as `windows` takes them."""
-    return release.frame(_DAYS, _window(release, view, window))
+def days_in(release: Release, view: str, window: Window, break_days: int | None = None) -> pd.DataFrame:
+    """Sums over pupils of sessions attended and possible, by school and by day, as `windows` takes them.
 
-
-def pattern_in(release: Release, view: str, window: Window, break_days: int) -> pd.DataFrame:
-    """The same by weekday (1 is Monday) and, `after` and `before`, of the days beside a break.
-
-    Parameters: `break_days`, from one day with a mark to the next at a school: that many are a break.
+    Parameters: `break_days`, from one school day to the next at a school: that many are a break. Where it is given
+    the rows are by sort of day: the weekday (1 is Monday), and `after` and `before` a break.
     """
-    return release.frame(_PATTERN, _window(release, view, window) | {"break_days": break_days})
+    return release.frame(_DAYS, _window(release, view, window) | {"break_days": break_days})
 
 
 def _window(release: Release, view: str, window: Window) -> dict[str, Any]:

@@ -33,12 +33,12 @@ def section(context: Context, year: str) -> None:
     """Any days of one year; nothing at all where this reader has not every pupil's sessions, or the year none."""
     if not context.release.has(_SESSIONS) or context.grant.year_groups is not None:
         return
-    days = context.ask(queries.session_days, _SESSIONS, year)
-    if days is None:
+    ends = context.ask(queries.session_days, _SESSIONS, year)
+    if ends is None:
         return
     st.header("Any days", anchor=False)
     paragraph("A day, a week, a school's own half-term: every session from one day to another, both included.")
-    first, last, place, keys = _chosen(context, year, *days)
+    first, last, place, keys = _chosen(context, year, *ends)
     if first > last:
         st.warning("The first day is later than the last one; choose a first day that is not.")
         return
@@ -53,10 +53,11 @@ def section(context: Context, year: str) -> None:
     figures = window_figures(stays, measures, enough)
     caption = _caption(context, figures, place, named)
     _measures(figures, place, named, caption)
-    _by_day(day_figures(context.ask(queries.days_in, _SESSIONS, window), enough), place, named, caption)
+    days = day_figures(context.ask(queries.days_in, _SESSIONS, window), enough)
+    _by_day(days.assign(day=days["day"].map(dt.date.fromisoformat)), place, named, caption)
     if last - first >= dt.timedelta(days=7):
         break_days = int(context.registry.data["window"]["break_days"])
-        pattern = context.ask(queries.pattern_in, _SESSIONS, window, break_days)
+        pattern = context.ask(queries.days_in, _SESSIONS, window, break_days)
         _by_sort(day_figures(pattern, enough), place, named, caption, break_days)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from itertools import product
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
+from dashboard import queries
+from dashboard.reader import Release
 from dashboard.windows import SUMS, day_figures, figure_of, window_figures
 
 RATE: dict[str, Any] = {
@@ -141,3 +145,71 @@ def test_each_day_has_its_own_figure_and_coverage() -> None:
     assert found["status"].tolist() == ["ok", "u"]
     assert found["value"].iloc[0] == pytest.approx(75.0)
     assert np.isnan(found["value"].iloc[1])
+
+
+MONDAY = dt.date(2025, 10, 20)
+BREAK_DAYS = 7
+
+
+def release_of(sessions: pd.DataFrame, due: tuple[str, ...]) -> Release:
+    """A release of these sessions; `due`, the schools of which a calendar says what to expect."""
+    connection = duckdb.connect()
+    coverage = pd.DataFrame({"school_key": due, "academic_year": "2025/26", "feed": "session_marks", "expected": 10.0})
+    connection.execute("create schema marts")
+    for name, frame in (("fct_session", sessions), ("coverage", coverage)):
+        connection.register("frame", frame)
+        connection.execute(f"create table marts.{name} as from frame")
+    return Release("r1", "pupils", None, {}, ("marts.fct_session", "marts.coverage"), "64MB", 10.0, connection)
+
+
+def sessions_of(days: dict[str, list[dt.date]], missing: tuple[str, dt.date] | None = None) -> pd.DataFrame:
+    """Two pupils of each school, one away every morning; of `missing` school and day no mark came."""
+    rows = [
+        {"school_key": school, "pupil_key": pupil, "enrolment_key": f"{school}{pupil}", "session_date": day}
+        | {"session": session, "academic_year": "2025/26", "is_missing": (school, day) == missing}
+        for school, school_days in days.items()
+        for day, pupil, session in product(school_days, (1, 2), ("AM", "PM"))
+    ]
+    frame = pd.DataFrame(rows)
+    came = ~frame["is_missing"]
+    away = came & frame["pupil_key"].eq(1) & frame["session"].eq("AM")
+    flags = {"is_possible": came, "is_attended": came & ~away, "is_authorised": away}
+    return frame.assign(**flags, is_unauthorised=False, is_late=False)
+
+
+def days_of(release: Release, schools: tuple[str, ...], break_days: int | None = None) -> dict[str, dict[str, Any]]:
+    window = queries.Window("2025/26", MONDAY, MONDAY + dt.timedelta(days=30), schools)
+    found = day_figures(queries.days_in(release, "marts.fct_session", window, break_days), ENOUGH)
+    return {str(row["day"]): {str(key): value for key, value in row.items()} for row in found.to_dict("records")}
+
+
+def test_a_day_of_which_a_school_sent_nothing_is_neither_whole_nor_nought() -> None:
+    days = [MONDAY, MONDAY + dt.timedelta(days=1)]
+    release = release_of(sessions_of({"1": days, "2": days}, missing=("2", days[1])), ("1", "2"))
+    found = days_of(release, ("1", "2"))
+    assert [row["coverage"] for row in found.values()] == [100.0, 50.0]
+    assert [row["n"] for row in found.values()] == [4, 2]
+    assert {round(row["value"], 6) for row in found.values()} == {75.0}
+
+
+def test_without_a_calendar_nothing_is_said_of_what_was_to_come() -> None:
+    release = release_of(sessions_of({"1": [MONDAY]}), ())
+    assert {row["status"] for row in days_of(release, ("1",)).values()} == {"u"}
+
+
+@pytest.mark.parametrize(("away", "is_break"), [(BREAK_DAYS - 1, False), (BREAK_DAYS, True)])
+def test_the_days_beside_a_break_count_under_their_weekday_too(away: int, is_break: bool) -> None:
+    days = [MONDAY, MONDAY + dt.timedelta(days=away), MONDAY + dt.timedelta(days=away + 1)]
+    found = days_of(release_of(sessions_of({"1": days}), ("1",)), ("1",), BREAK_DAYS)
+    assert (found.get("before", {}).get("denominator"), found.get("after", {}).get("denominator")) == (
+        (4, 4) if is_break else (None, None)
+    )
+    assert sum(row["denominator"] for sort, row in found.items() if sort.isdigit()) == 12
+
+
+def test_a_window_holds_its_first_and_its_last_day_and_no_other() -> None:
+    days = [MONDAY + dt.timedelta(days=number) for number in range(4)]
+    release = release_of(sessions_of({"1": days, "2": days}), ("1", "2"))
+    stays = queries.stays_in(release, "marts.fct_session", queries.Window("2025/26", days[1], days[2], ("1",)))
+    assert stays["possible"].tolist() == [4, 4]
+    assert set(stays["school_key"]) == {"1"}
