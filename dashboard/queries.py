@@ -107,18 +107,14 @@ SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY
 _REASONS = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? ORDER BY level, unit_code, sessions DESC, code
 """
-# Of a school without a calendar nobody knows what is missing.
+# Of a school without a calendar nothing is expected, and so nothing missing.
 _STAYS = """
-WITH due AS (
-    SELECT DISTINCT school_key, TRUE AS is_due FROM query_table($coverage)
-    WHERE academic_year = $academic_year AND feed = 'session_marks' AND expected > 0
-)
 SELECT school_key, pupil_key, enrolment_key,
        count(*) FILTER (is_possible) AS possible, count(*) FILTER (is_attended) AS attended,
        count(*) FILTER (is_authorised) AS authorised, count(*) FILTER (is_unauthorised) AS unauthorised,
        count(*) FILTER (is_authorised OR is_unauthorised) AS absent, count(*) FILTER (is_late) AS late,
-       count(*) FILTER (NOT is_missing AND is_due) AS came, count(*) FILTER (is_missing AND is_due) AS missing
-FROM query_table($sessions) LEFT JOIN due USING (school_key)
+       count(*) FILTER (is_expected AND NOT is_missing) AS came, count(*) FILTER (is_expected AND is_missing) AS missing
+FROM query_table($sessions)
 WHERE academic_year = $academic_year AND session_date BETWEEN $first AND $last
   AND list_contains($school_keys, school_key)
 GROUP BY ALL ORDER BY ALL
@@ -126,13 +122,9 @@ GROUP BY ALL ORDER BY ALL
 # By day or, where it is said how many days are a break, by sort of day: a day counts under its weekday and, beside a
 # break of its school, as the first or the last day as well.
 _DAYS = """
-WITH due AS (
-    SELECT DISTINCT school_key, TRUE AS is_due FROM query_table($coverage)
-    WHERE academic_year = $academic_year AND feed = 'session_marks' AND expected > 0
-),
-school_day AS (
+WITH school_day AS (
     SELECT DISTINCT school_key, session_date FROM query_table($sessions)
-    WHERE academic_year = $academic_year AND list_contains($school_keys, school_key)
+    WHERE academic_year = $academic_year AND (is_possible OR is_expected) AND list_contains($school_keys, school_key)
 ),
 beside AS (
     SELECT school_key, session_date,
@@ -153,20 +145,24 @@ named AS (
 ),
 pupil AS (
     SELECT day, school_key, pupil_key, count(*) FILTER (is_possible) AS den, count(*) FILTER (is_attended) AS num,
-           count(*) FILTER (NOT is_missing AND is_due) AS came, count(*) FILTER (is_missing AND is_due) AS missing
-    FROM query_table($sessions) JOIN named USING (school_key, session_date) LEFT JOIN due USING (school_key)
+           count(*) FILTER (is_expected AND NOT is_missing) AS came,
+           count(*) FILTER (is_expected AND is_missing) AS missing
+    FROM query_table($sessions) JOIN named USING (school_key, session_date)
     WHERE academic_year = $academic_year AND session_date BETWEEN $first AND $last
     GROUP BY ALL
+),
+once AS (
+    SELECT day, count(DISTINCT pupil_key) AS pupils FROM pupil WHERE den > 0 GROUP BY ALL
 )
-SELECT day, school_key, count(*) FILTER (den > 0) AS n,
+SELECT day, school_key, any_value(coalesce(pupils, 0)) AS pupils, count(*) FILTER (den > 0) AS n,
        sum(num)::BIGINT AS sum_num, sum(den)::BIGINT AS sum_den, sum(num * num)::BIGINT AS sum_num_num,
        sum(num * den)::BIGINT AS sum_num_den, sum(den * den)::BIGINT AS sum_den_den,
        sum(came)::BIGINT AS came, sum(missing)::BIGINT AS missing
-FROM pupil GROUP BY ALL ORDER BY ALL
+FROM pupil LEFT JOIN once USING (day) GROUP BY day, school_key ORDER BY day, school_key
 """
 _SESSION_DAYS = """
 SELECT min(session_date) AS first, max(session_date) AS last FROM query_table(?)
-WHERE academic_year = ? AND NOT is_missing
+WHERE academic_year = ? AND is_possible
 """
 _DELIVERIES = "SELECT * FROM query_table(?) ORDER BY extracted_at DESC, feed, file_name"
 
@@ -340,7 +336,7 @@ def reasons(release: Release, view: str, academic_year: str, period: str) -> pd.
 
 
 def session_days(release: Release, view: str, academic_year: str) -> tuple[dt.date, dt.date] | None:
-    """The first and the last day of a year with a mark; None where it has none."""
+    """The first and the last day of a year with a possible session; None where it has none."""
     (row,) = release.rows(_SESSION_DAYS, [view, academic_year])
     return None if row["first"] is None else (row["first"], row["last"])
 
@@ -357,7 +353,7 @@ class Window:
 
 def stays_in(release: Release, view: str, window: Window) -> pd.DataFrame:
     """Numbers of sessions of every enrolment that has a session in the window, as `windows` takes them."""
-    return release.frame(_STAYS, _window(release, view, window))
+    return release.frame(_STAYS, _window(view, window))
 
 
 def days_in(release: Release, view: str, window: Window, break_days: int | None = None) -> pd.DataFrame:
@@ -366,14 +362,13 @@ def days_in(release: Release, view: str, window: Window, break_days: int | None 
     Parameters: `break_days`, from one school day to the next at a school: that many are a break. Where it is given
     the rows are by sort of day: the weekday (1 is Monday), and `after` and `before` a break.
     """
-    return release.frame(_DAYS, _window(release, view, window) | {"break_days": break_days})
+    return release.frame(_DAYS, _window(view, window) | {"break_days": break_days})
 
 
-def _window(release: Release, view: str, window: Window) -> dict[str, Any]:
+def _window(view: str, window: Window) -> dict[str, Any]:
     values = {name: getattr(window, name) for name in ("academic_year", "first", "last")}
     return values | {
         "sessions": view,
-        "coverage": source(release, "coverage"),
         "school_keys": list(window.school_keys),
     }
 

@@ -23,8 +23,8 @@ def window_figures(stays: pd.DataFrame, measures: Iterable[Mapping[str, Any]], e
     """Every attendance measure of the sessions of a window, one row each.
 
     Parameters: `stays`, a row per enrolment: school_key, pupil_key, `SESSIONS` (numbers of sessions), `came` and
-    `missing` (sessions with and without a mark; of a school without a calendar neither); `measures`, entries of the
-    registry whose source is attendance; `enough`, the coverage in per cent under which a figure is withheld.
+    `missing` (expected sessions with and without a mark; of a school without a calendar neither); `measures`, entries
+    of the registry whose source is attendance; `enough`, the coverage in per cent under which a figure is withheld.
     Returns: measure_id, name and `figure_of` of each.
     """
     rows = []
@@ -41,12 +41,13 @@ def window_figures(stays: pd.DataFrame, measures: Iterable[Mapping[str, Any]], e
 def day_figures(days: pd.DataFrame, enough: float) -> pd.DataFrame:
     """The attendance rate of each day, or of each sort of day.
 
-    Parameters: `days`, a row per day and school_key with `SUMS` over its pupils, of sessions attended and possible, and
-    `came` and `missing` as in `window_figures`; `enough`, as there.
+    Parameters: `days`, a row per day and school_key with `SUMS` over its pupils, of sessions attended and possible,
+    `came` and `missing` as in `window_figures`, and `pupils`, of the day at all schools; `enough`, as there.
     Returns: day and `figure_of` of each, in their order.
     """
     rows = [
-        {"day": day, **figure_of(of_day, "ratio", _coverage(of_day), enough)}
+        # A pupil of two schools is one pupil, as in `window_figures`.
+        {"day": day, **figure_of(of_day, "ratio", _coverage(of_day), enough), "n": int(of_day["pupils"].iloc[0])}
         for day, of_day in days.groupby("day", sort=True)
     ]
     return pd.DataFrame(rows, columns=["day", *_FIGURES])

@@ -33,11 +33,16 @@ def section(context: Context, year: str) -> None:
     """Any days of one year; nothing at all where this reader has not every pupil's sessions, or the year none."""
     if not context.release.has(_SESSIONS) or context.grant.year_groups is not None:
         return
+    if "is_expected" not in context.ask(queries.columns_of, _SESSIONS):
+        return  # a release of before it was said which sessions a calendar expects
     ends = context.ask(queries.session_days, _SESSIONS, year)
     if ends is None:
         return
     st.header("Any days", anchor=False)
-    paragraph("A day, a week, a school's own half-term: every session from one day to another, both included.")
+    paragraph(
+        "A day, a week, a school's own half-term: every session from one day to another, both included, by registers "
+        "alone."
+    )
     first, last, place, keys = _chosen(context, year, *ends)
     if first > last:
         st.warning("The first day is later than the last one; choose a first day that is not.")

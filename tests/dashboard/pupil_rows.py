@@ -106,7 +106,7 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
             {
                 "academic_year": THIS_YEAR,
                 "period": "YTD",
-                "feed": "session_marks",
+                "feed": "pupils",
                 **place,
                 "expected": 5.0,
                 "received": 5.0,
@@ -301,6 +301,7 @@ def session(pupil_key: int) -> dict[str, Any]:
         "is_unauthorised": False,
         "is_late": False,
         "is_missing": False,
+        "is_expected": True,
     }
 
 

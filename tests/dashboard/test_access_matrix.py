@@ -354,7 +354,16 @@ PLAIN_COLUMNS_OF_PUPILS = {
         "component",
     ),
     *("delivery_id", "enrol_status", "enrolment_id", "enrolment_key", "entry_date", "entry_date_basis"),
-    *("exclusion_reason", "expected", "in_measure", "is_attended", "is_authorised", "is_late", "is_missing"),
+    *(
+        "exclusion_reason",
+        "expected",
+        "in_measure",
+        "is_attended",
+        "is_authorised",
+        "is_expected",
+        "is_late",
+        "is_missing",
+    ),
     *(
         "is_persistent_absent",
         "is_possible",

@@ -137,6 +137,7 @@ def test_each_day_has_its_own_figure_and_coverage() -> None:
             **dict(zip(SUMS, (2, 3, 4, 5, 6, 8), strict=True)),
             "came": 4,
             "missing": lack,
+            "pupils": 4,
         }
         for (day, lack), school in product(((1, 0), (2, 5)), "12")
     ]
@@ -151,30 +152,40 @@ MONDAY = dt.date(2025, 10, 20)
 BREAK_DAYS = 7
 
 
-def release_of(sessions: pd.DataFrame, due: tuple[str, ...]) -> Release:
-    """A release of these sessions; `due`, the schools of which a calendar says what to expect."""
+def release_of(sessions: pd.DataFrame) -> Release:
+    """A release of these sessions alone."""
     connection = duckdb.connect()
-    coverage = pd.DataFrame({"school_key": due, "academic_year": "2025/26", "feed": "session_marks", "expected": 10.0})
     connection.execute("create schema marts")
-    for name, frame in (("fct_session", sessions), ("coverage", coverage)):
-        connection.register("frame", frame)
-        connection.execute(f"create table marts.{name} as from frame")
-    return Release("r1", "pupils", None, {}, ("marts.fct_session", "marts.coverage"), "64MB", 10.0, connection)
+    connection.register("frame", sessions)
+    connection.execute("create table marts.fct_session as from frame")
+    return Release("r1", "pupils", None, {}, ("marts.fct_session",), "64MB", 10.0, connection)
 
 
 def sessions_of(days: dict[str, list[dt.date]], missing: tuple[str, dt.date] | None = None) -> pd.DataFrame:
     """Two pupils of each school, one away every morning; of `missing` school and day no mark came."""
     rows = [
-        {"school_key": school, "pupil_key": pupil, "enrolment_key": f"{school}{pupil}", "session_date": day}
-        | {"session": session, "academic_year": "2025/26", "is_missing": (school, day) == missing}
+        {"school_key": school, "pupil_key": int(school + pupil), "enrolment_key": school + pupil, "session_date": day}
+        | {"session": session, "academic_year": "2025/26", "is_missing": (school, day) == missing, "is_expected": True}
         for school, school_days in days.items()
-        for day, pupil, session in product(school_days, (1, 2), ("AM", "PM"))
+        for day, pupil, session in product(school_days, "12", ("AM", "PM"))
     ]
     frame = pd.DataFrame(rows)
     came = ~frame["is_missing"]
-    away = came & frame["pupil_key"].eq(1) & frame["session"].eq("AM")
+    away = came & frame["enrolment_key"].str.endswith("1") & frame["session"].eq("AM")
     flags = {"is_possible": came, "is_attended": came & ~away, "is_authorised": away}
     return frame.assign(**flags, is_unauthorised=False, is_late=False)
+
+
+def of_a_holiday(sessions: pd.DataFrame, first: dt.date, *, blank: bool) -> pd.DataFrame:
+    """The sessions with a week of `#`, or of blanks, that the calendar does not have open."""
+    week = [
+        sessions[sessions["session_date"].eq(sessions["session_date"].min())].assign(
+            session_date=first + dt.timedelta(days=number)
+        )
+        for number in range(5)
+    ]
+    flags = dict.fromkeys(("is_possible", "is_attended", "is_authorised", "is_expected"), False)
+    return pd.concat([sessions, *(day.assign(**flags, is_missing=blank) for day in week)], ignore_index=True)
 
 
 def days_of(release: Release, schools: tuple[str, ...], break_days: int | None = None) -> dict[str, dict[str, Any]]:
@@ -185,22 +196,50 @@ def days_of(release: Release, schools: tuple[str, ...], break_days: int | None =
 
 def test_a_day_of_which_a_school_sent_nothing_is_neither_whole_nor_nought() -> None:
     days = [MONDAY, MONDAY + dt.timedelta(days=1)]
-    release = release_of(sessions_of({"1": days, "2": days}, missing=("2", days[1])), ("1", "2"))
+    release = release_of(sessions_of({"1": days, "2": days}, missing=("2", days[1])))
     found = days_of(release, ("1", "2"))
     assert [row["coverage"] for row in found.values()] == [100.0, 50.0]
     assert [row["n"] for row in found.values()] == [4, 2]
     assert {round(row["value"], 6) for row in found.values()} == {75.0}
+    by_sort = days_of(release, ("1", "2"), BREAK_DAYS)
+    assert [row["coverage"] for row in by_sort.values()] == [100.0, 50.0]
 
 
 def test_without_a_calendar_nothing_is_said_of_what_was_to_come() -> None:
-    release = release_of(sessions_of({"1": [MONDAY]}), ())
+    release = release_of(sessions_of({"1": [MONDAY]}).assign(is_expected=False))
     assert {row["status"] for row in days_of(release, ("1",)).values()} == {"u"}
+
+
+@pytest.mark.parametrize("blank", [False, True], ids=["#", "blanks"])
+def test_marks_of_a_holiday_neither_came_nor_lack_and_leave_it_a_break(blank: bool) -> None:
+    """Some systems export `#`, others a blank, for every day that a school is closed."""
+    before, after = MONDAY, MONDAY + dt.timedelta(days=14)
+    sessions = sessions_of({"1": [before, after]})
+    release = release_of(of_a_holiday(sessions, MONDAY + dt.timedelta(days=7), blank=blank))
+    window = queries.Window("2025/26", before, after, ("1",))
+    stays = queries.stays_in(release, "marts.fct_session", window)
+    assert (stays["came"].sum(), stays["missing"].sum()) == (8, 0)
+    found = days_of(release, ("1",), BREAK_DAYS)
+    assert set(found) == {"1", "before", "after"}
+    assert {row["coverage"] for row in found.values()} == {100.0}
+
+
+def test_a_week_of_which_no_register_came_is_no_break() -> None:
+    days = [MONDAY + dt.timedelta(days=7 * week) for week in range(3)]
+    release = release_of(sessions_of({"1": days}, missing=("1", days[1])))
+    assert set(days_of(release, ("1",), BREAK_DAYS + 1)) == {"1"}
+
+
+def test_a_pupil_who_moves_is_one_pupil_of_the_day_too() -> None:
+    sessions = sessions_of({"1": [MONDAY], "2": [MONDAY + dt.timedelta(days=7)]})
+    moved = release_of(sessions.assign(pupil_key=sessions["enrolment_key"].str[1].astype(int)))
+    assert [row["n"] for row in days_of(moved, ("1", "2"), 8).values()] == [2]
 
 
 @pytest.mark.parametrize(("away", "is_break"), [(BREAK_DAYS - 1, False), (BREAK_DAYS, True)])
 def test_the_days_beside_a_break_count_under_their_weekday_too(away: int, is_break: bool) -> None:
     days = [MONDAY, MONDAY + dt.timedelta(days=away), MONDAY + dt.timedelta(days=away + 1)]
-    found = days_of(release_of(sessions_of({"1": days}), ("1",)), ("1",), BREAK_DAYS)
+    found = days_of(release_of(sessions_of({"1": days})), ("1",), BREAK_DAYS)
     assert (found.get("before", {}).get("denominator"), found.get("after", {}).get("denominator")) == (
         (4, 4) if is_break else (None, None)
     )
@@ -209,7 +248,7 @@ def test_the_days_beside_a_break_count_under_their_weekday_too(away: int, is_bre
 
 def test_a_window_holds_its_first_and_its_last_day_and_no_other() -> None:
     days = [MONDAY + dt.timedelta(days=number) for number in range(4)]
-    release = release_of(sessions_of({"1": days, "2": days}), ("1", "2"))
+    release = release_of(sessions_of({"1": days, "2": days}))
     stays = queries.stays_in(release, "marts.fct_session", queries.Window("2025/26", days[1], days[2], ("1",)))
     assert stays["possible"].tolist() == [4, 4]
     assert set(stays["school_key"]) == {"1"}
