@@ -384,7 +384,10 @@ def _judge_result(judged: Judged, rules: dict[str, str], context: Context, match
 
 
 def _judge_totals(judged: Judged, rules: dict[str, str], context: Context, match: HeaderMatch) -> None:
-    """Sessions missed cannot exceed the possible ones, and attended ones are what is left of them."""
+    """Sessions missed cannot exceed the possible ones, and attended ones are what is left of them.
+
+    Late ones that exceed them are left out: nothing else of the row is in doubt.
+    """
 
     def sessions(name: str) -> npt.NDArray[np.int64]:
         column = judged.columns[name]
@@ -396,6 +399,9 @@ def _judge_totals(judged: Judged, rules: dict[str, str], context: Context, match
     left, attended = possible - authorised - unauthorised, sessions("attended")
     judged.catch(rules["absent_exceeds_possible"], known & (left < 0))
     judged.catch(rules["attended_differs"], known & (left >= 0) & (attended >= 0) & (attended != left))
+    too_late = known & (sessions("late") > possible)
+    judged.catch(rules["late_exceeds_possible"], too_late)
+    judged.columns["late"] = _where(too_late, ValueColumn.constant(None, judged.n_rows), judged.columns["late"])
 
 
 def _judge_end(judged: Judged, rule_id: str, context: Context, match: HeaderMatch) -> None:

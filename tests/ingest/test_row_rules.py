@@ -155,6 +155,7 @@ FIXTURES = [
     totals("AT-012", f"{T},AUT,6,0,5,2,0"),
     totals("AT-013", f"{T},AUT,140,140,5,2,1"),
     totals("AT-014", f"{T},AUT,140,133,5,2,few"),
+    totals("AT-015", f"{T},AUT,140,133,5,2,141", f"{T},SPR,140,133,5,2,140", lines=(3,)),
     suspended("SU-001", ",,SUSP,2025-10-01,4,DB"),
     suspended("SU-002", f"{BAD_UPN},,SUSP,2025-10-01,4,DB"),
     suspended("SU-003", f"{BAD_UPN},77,SUSP,2025-10-01,4,DB"),
@@ -317,6 +318,14 @@ def test_totals_are_counted_in_the_terms_of_the_census(landing: Landing) -> None
     (row,) = landing.accepted("attendance_totals")
     wanted = {"academic_year": "2025/26", "term": "SUM1", "possible": 50, "attended": None, "authorised": 3}
     assert {name: row[name] for name in wanted} == wanted
+
+
+def test_more_late_sessions_than_possible_ones_are_left_out_and_the_rest_is_taken(landing: Landing) -> None:
+    rows = "".join(f"{upn(n)},,2025/26,AUT,140,133,5,2,{late}\n" for n, late in ((1, 140), (2, 141)))
+    landing.put(f"attendance_totals/{SCHOOL}/totals_20260105T080000.csv", f"{TOTALS}\n{rows}")
+    landing.ingest()
+    taken = [(row["possible"], row["late"], row["flags"]) for row in landing.accepted("attendance_totals")]
+    assert taken == [(140, 140, None), (140, None, "AT-015")]
 
 
 def test_published_figures_keep_their_markers_beside_no_value(landing: Landing) -> None:
