@@ -197,22 +197,31 @@ def _hide_counts_of_rows(connection: duckdb.DuckDBPyConnection, registry: Regist
         group by all
         having count(*) < $minimum or sum(expected) < $minimum * most_expected.sessions
         union all
-        -- Where one feed tells of few and the other of the rest, the rest of all that came tells of the few.
+        -- Where one feed tells of few and the other of the rest, the rest of all that came tells of the few; and so do
+        -- few of whom neither told, by what was expected.
         select academic_year, period, unnest($attendance_feeds::varchar[]) as feed, school_key
         from (
-            select total.academic_year, span.period, total.school_key, total.enrolment_id, true as is_total
+            select total.academic_year, span.period, total.school_key, total.enrolment_id, 'total' as told_by
             from intermediate.int_term_total as total
             join intermediate.int_term_period as span using (academic_year, term)
+            where total.possible > 0
             union all
-            select stay.academic_year, stay.period, stay.school_key, cast(stay.enrolment_id as bigint), false
+            select stay.academic_year, stay.period, stay.school_key, cast(stay.enrolment_id as bigint),
+                case
+                    when stay.received > stay.received_of_totals or stay.possible > stay.possible_of_totals
+                        then 'register'
+                    else 'neither'
+                end
             from aggregates.attendance_enrolment_period as stay
             semi join intermediate.int_term_total as total using (academic_year, school_key)
             where stay.received > stay.received_of_totals or stay.possible > stay.possible_of_totals
+                or (stay.expected > 0 and stay.received = 0 and stay.possible = 0)
         )
         group by academic_year, period, school_key
-        having count(distinct enrolment_id) filter (where is_total) between 1 and $minimum - 1
-            or (count(*) filter (where is_total) > 0
-                and count(distinct enrolment_id) filter (where not is_total) between 1 and $minimum - 1)
+        having count(*) filter (where told_by = 'total') > 0 and (
+            count(distinct enrolment_id) filter (where told_by = 'total') < $minimum
+            or count(distinct enrolment_id) filter (where told_by = 'register') between 1 and $minimum - 1
+            or count(distinct enrolment_id) filter (where told_by = 'neither') between 1 and $minimum - 1)
         union all
         -- A pupil has a result of every measure of the year.
         select c.academic_year, c.period, c.feed, c.school_key

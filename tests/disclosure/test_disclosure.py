@@ -735,3 +735,43 @@ def test_half_terms_and_weeks_of_a_term_of_two_feeds_are_hidden_for_the_school_a
                 "SPR|session_marks",
             )
         }
+
+
+@pytest.mark.parametrize(
+    ("told", "neither", "is_hidden"), [(12, 0, False), (3, 9, True), (9, 3, True), (12, 12, False), (12, 3, True)]
+)
+def test_few_whom_a_total_tells_and_few_whom_it_leaves_out_hide_what_came_by_each_feed(
+    told: int, neither: int, is_hidden: bool
+) -> None:
+    """A hundred have a register. The totals were to tell of the others, told or not."""
+    connection = warehouse(marts_of([{"period": "AUT", "n": 100 + told + neither}]))
+    school, pupils = connection.execute(
+        "select min(school_key), 100 + ? + ? from marts.dim_school", [told, neither]
+    ).fetchall()[0]
+    stay = (
+        "select '{year}', 'AUT', '{school}', range, 146, {came}, {came}, {of_totals}, {of_totals} "
+        "from range({first}, {last})"
+    )
+    for first, last, came, of_totals in (
+        (0, 100, 146, 0),
+        (100, 100 + told, 146, 146),
+        (100 + told, pupils, 0, 0),
+    ):
+        text = stay.format(year=YEAR, school=school, came=came, of_totals=of_totals, first=first, last=last)
+        connection.execute(f"insert into aggregates.attendance_enrolment_period {text}")
+    connection.execute(
+        f"""
+        insert into intermediate.int_term_total
+            select '{YEAR}', 'AUT', range, '{school}', case when range < 100 + {told} then 146 else 0 end
+            from range(100, {pupils});
+        insert into intermediate.int_term_period values ('{YEAR}', 'AUT', 'AUT');
+        insert into marts.coverage values
+            ('{YEAR}', 'AUT', 'attendance_totals', '{school}', 146 * ({told} + {neither}), 146 * {told}),
+            ('{YEAR}', 'AUT', 'session_marks', '{school}', 146 * {pupils}, 14600)
+        """
+    )
+    write_pattern(connection, REGISTRY)
+    hidden = connection.execute(
+        "select count(*) from disclosure.pattern where tier = 'leaders' and table_name = 'coverage'"
+    ).fetchone()
+    assert hidden == (2 if is_hidden else 0,)
