@@ -1,5 +1,6 @@
 -- A school's term is what its newest whole file says of it; newer files for some pupils lie over it, pupil by pupil.
--- A file tells its term so far, until the day it was taken: where that is after the as-of day, no part of it can be told from the rest.
+-- A file tells its term so far, until the day it was taken: where that is after the as-of day, no part of it can be told from the rest. Of
+-- a term that had not begun by then it tells nothing.
 with dated as (
     select
         total.*,
@@ -20,7 +21,7 @@ with dated as (
 known as (
     select *
     from dated
-    where start_date is null or (start_date <= {{ as_of() }} and told_until <= {{ as_of() }})
+    where start_date is null or (start_date <= told_until and told_until <= {{ as_of() }})
 ),
 
 ranked as (
