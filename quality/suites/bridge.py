@@ -20,7 +20,9 @@ def bridge_rules() -> list[Rule]:
             "Our figure and the changes of a bridge's steps add up to theirs, exactly.",
             Rows(
                 f"select {bridge}, max(step) as step from judged group by {bridge} "
-                "having count(*) <> max(step) + 1 or (count(value) = count(*) and "
+                "having count(*) <> max(step) + 1 or (count(value) = count(*) "
+                # Totals have no days: a step in days beside them tells no change.
+                "and count(*) filter (where step > 0 and change is null and status = 'u') = 0 and "
                 "sum(case when step = 0 then value else change end) is distinct from arg_max(value, step))"
             ),
             KEY,

@@ -127,6 +127,7 @@ def _periods(stay: Stay) -> list[dict[str, Any]]:
                 "expected": 2 * len(days),
                 "received": 2 * len(days),
                 "received_of_totals": 0,
+                "possible_of_totals": 0,
                 "possible": possible,
                 "absent": absent,
                 "possible_days": sum(day != "--" for day in days),

@@ -103,7 +103,8 @@ unit_year as (
         unit.unit_code,
         sum(attendance.expected) as expected,
         sum(attendance.received) as received,
-        sum(attendance.received) - sum(attendance.received_of_totals) as received_in_days
+        sum(attendance.received) - sum(attendance.received_of_totals) as received_in_days,
+        sum(attendance.possible_of_totals) as possible_of_totals
     from {{ ref('attendance_enrolment_period') }} as attendance
     inner join {{ ref('school_unit') }} as unit on attendance.school_key = unit.school_key
     where attendance.period = 'YTD'
@@ -116,8 +117,9 @@ figure as (
         unit_year.level,
         unit_year.unit_code,
         unit_year.expected,
-        -- A total has no days.
+        -- A total has no days: beside sessions of registers and totals, days of registers alone are of fewer pupils.
         case when definition.is_in_days then unit_year.received_in_days else unit_year.received end as received,
+        case when definition.is_in_days and unit_year.possible_of_totals > 0 then 1 else 0 end = 1 as lacks_totals,
         bridge_measure.measure_id,
         definition.*,
         case bridge_measure.measure_id
@@ -173,11 +175,14 @@ select
     cast(cast(denominator as decimal(28, 0)) * {{ bridge_unit() }} as decimal(38, 9)) as denominator,
     value,
     cast(
-        value - lag(value) over (partition by academic_year, level, unit_code, measure_id, bridge_id order by step) as decimal(18, 9)
+        case
+            when not lacks_totals
+                then value - lag(value) over (partition by academic_year, level, unit_code, measure_id, bridge_id order by step)
+        end as decimal(18, 9)
     ) as change,
     case
         when value is null then 'x'
-        when expected = 0 or received * 100 < expected * {{ registry['coverage']['withhold_below_percent'] }} then 'u'
+        when lacks_totals or expected = 0 or received * 100 < expected * {{ registry['coverage']['withhold_below_percent'] }} then 'u'
         else 'ok'
     end as status
 from valued
