@@ -1,5 +1,6 @@
 -- A total names a pupil, a school and a term: it is the stay's in which the pupil was on roll for most days that it tells of. Two totals of
--- one school, under a LAESTAB of each of its times, are not added up: the newer one counts. A total of no session tells nothing.
+-- one school, under a LAESTAB of each of its times, are not added up: the newer one counts. A total of no session tells nothing. One of
+-- more sessions than the calendar has of the pupil in the term is of more than the term (a year so far), or another's.
 with stay as (
     select
         enrolment.enrolment_id,
@@ -50,21 +51,75 @@ newest as (
         ) as recency
     from placed
     where preference = 1
+),
+
+total as (
+    select *
+    from newest
+    where recency = 1
+),
+
+open_day as (
+    select
+        school_key,
+        academic_year,
+        term,
+        session_date,
+        count(distinct session) as sessions
+    from {{ ref('int_calendar_session') }}
+    where is_open
+    group by school_key, academic_year, term, session_date
+),
+
+open_term as (
+    select distinct
+        school_key,
+        academic_year,
+        term
+    from open_day
+),
+
+open_stay as (
+    select
+        total.school_key,
+        total.academic_year,
+        total.term,
+        total.pupil_key,
+        sum(open_day.sessions) as sessions
+    from total
+    inner join {{ ref('int_enrolment_year') }} as enrolment
+        on total.school_key = enrolment.school_key
+            and total.academic_year = enrolment.academic_year
+            and total.pupil_key = enrolment.pupil_key
+    inner join open_day
+        on total.school_key = open_day.school_key
+            and total.academic_year = open_day.academic_year
+            and total.term = open_day.term
+            and open_day.session_date >= enrolment.on_roll_from
+            and open_day.session_date < enrolment.on_roll_until
+    group by total.school_key, total.academic_year, total.term, total.pupil_key
 )
 
 select
-    academic_year,
-    term,
-    school_key,
-    pupil_key,
-    enrolment_id,
-    delivery_id,
-    laestab,
-    told_until,
-    possible,
-    attended,
-    authorised,
-    unauthorised,
-    late
-from newest
-where recency = 1
+    total.academic_year,
+    total.term,
+    total.school_key,
+    total.pupil_key,
+    total.enrolment_id,
+    total.delivery_id,
+    total.laestab,
+    total.told_until,
+    total.possible,
+    total.attended,
+    total.authorised,
+    total.unauthorised,
+    total.late,
+    open_term.school_key is not null and total.possible > coalesce(open_stay.sessions, 0) as exceeds_calendar
+from total
+left join open_term
+    on total.school_key = open_term.school_key and total.academic_year = open_term.academic_year and total.term = open_term.term
+left join open_stay
+    on total.school_key = open_stay.school_key
+        and total.academic_year = open_stay.academic_year
+        and total.term = open_stay.term
+        and total.pupil_key = open_stay.pupil_key

@@ -42,7 +42,7 @@ with part as (
     select
         total.school_key,
         total.academic_year,
-        {{ sum_of_hashes("concat('total|', cast(total.enrolment_id as varchar), '|', total.term, '|', cast(total.told_until as varchar), '|', cast(total.possible as varchar), '|', cast(total.authorised as varchar), '|', cast(total.unauthorised as varchar), '|', coalesce(cast(total.late as varchar), ''))") }} as part_hash
+        {{ sum_of_hashes("concat('total|', cast(total.enrolment_id as varchar), '|', total.laestab, '|', total.term, '|', cast(total.told_until as varchar), '|', cast(total.possible as varchar), '|', cast(total.authorised as varchar), '|', cast(total.unauthorised as varchar), '|', coalesce(cast(total.late as varchar), ''))") }} as part_hash
     from {{ ref('int_attendance_total') }} as total
     group by total.school_key, total.academic_year
 ),

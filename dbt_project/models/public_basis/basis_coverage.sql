@@ -16,7 +16,8 @@ counted as (
     {{ weeks_by_period('week', ['school_key', 'expected', 'received']) }}
 ),
 
--- As int_term_total says it: once totals of a school's term count, they were to tell of every pupil who has no register.
+-- As int_term_total says it: once totals of a school's term count, they were to tell of every pupil of whom no register says anything, and
+-- of those whom one tells.
 without_register as (
     select
         week.academic_year,
@@ -27,8 +28,13 @@ without_register as (
     from week
     inner join (select distinct academic_year, term, school_key from total) as told
         on week.academic_year = told.academic_year and week.term = told.term and week.school_key = told.school_key
+    left join (select distinct academic_year, term, school_key, pupil_key from total) as own
+        on week.academic_year = own.academic_year
+            and week.term = own.term
+            and week.school_key = own.school_key
+            and week.pupil_key = own.pupil_key
     group by week.academic_year, week.term, week.school_key, week.pupil_key
-    having sum(week.received) + sum(week.possible) = 0
+    having sum(week.received) + sum(week.possible) = 0 or count(own.pupil_key) > 0
 ),
 
 of_totals as (

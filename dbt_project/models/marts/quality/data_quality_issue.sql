@@ -15,7 +15,11 @@ uncounted_total as (
     select
         total.delivery_id,
         total.line,
-        total.told_until is not null as is_dated
+        case
+            when count(placed.pupil_key) > 0 then 'TOTAL-TOO-MANY-SESSIONS'
+            when total.told_until is null then 'TOTAL-YEAR-UNKNOWN'
+            else 'TOTAL-NOT-ON-ROLL'
+        end as rule_id
     from {{ ref('stg_attendance_total') }} as total
     left join {{ ref('int_school_span') }} as span on total.laestab = span.laestab
     left join {{ ref('int_attendance_total') }} as placed
@@ -26,6 +30,7 @@ uncounted_total as (
     where total.is_current and total.possible > 0
     group by total.delivery_id, total.line, total.told_until
     having count(placed.pupil_key) = 0
+        or max(case when placed.exceeds_calendar and placed.delivery_id = total.delivery_id then 1 else 0 end) = 1
 ),
 
 found as (
@@ -65,11 +70,13 @@ found as (
     group by delivery.delivery_id, delivery.feed, delivery.laestab, delivery.extracted_at
     union all
     select
-        case when total.is_dated then 'TOTAL-NOT-ON-ROLL' else 'TOTAL-YEAR-UNKNOWN' end as rule_id,
+        total.rule_id,
         'flag' as severity,
-        case
-            when total.is_dated
+        case total.rule_id
+            when 'TOTAL-NOT-ON-ROLL'
                 then 'Totals of pupils whom no list has on the roll on the days that they tell of: no figure counts them.'
+            when 'TOTAL-TOO-MANY-SESSIONS'
+                then 'Totals of more sessions than the calendar has of the pupil in the term: no figure counts them.'
             else 'Totals of an academic year whose terms are not dated here: no figure counts them.'
         end as sentence,
         count(*) as n_rows,
@@ -78,7 +85,7 @@ found as (
         delivery.extracted_at
     from uncounted_total as total
     inner join {{ ref('stg_delivery') }} as delivery on total.delivery_id = delivery.delivery_id
-    group by delivery.delivery_id, delivery.feed, delivery.laestab, delivery.extracted_at, total.is_dated
+    group by delivery.delivery_id, delivery.feed, delivery.laestab, delivery.extracted_at, total.rule_id
 ),
 
 placed as (
@@ -87,7 +94,7 @@ placed as (
         span.school_key,
         case
             when newest.extracted_at = found.extracted_at then 1
-            when found.rule_id in ('NOT-ON-ROLL', 'TOTAL-NOT-ON-ROLL', 'TOTAL-YEAR-UNKNOWN') then 1
+            when found.rule_id in ('NOT-ON-ROLL', 'TOTAL-NOT-ON-ROLL', 'TOTAL-TOO-MANY-SESSIONS', 'TOTAL-YEAR-UNKNOWN') then 1
             else 0
         end as is_newest
     from found
