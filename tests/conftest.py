@@ -17,7 +17,13 @@ from dashboard.access import ROLE_VARIABLE
 
 SOAK = os.environ.get("EVERYPUPIL_SOAK") == "1"
 # A folder is one group, but for these files, which build homes of their own.
-FILES_APART = ("tests/chain/test_what_arrives_late_or_broken.py", "tests/chain/test_london.py")
+FILES_APART = (
+    "tests/chain/test_what_arrives_late_or_broken.py",
+    "tests/chain/test_totals.py",
+    "tests/chain/test_coverage.py",
+    "tests/chain/test_london.py",
+    "tests/chain/test_one_school.py",
+)
 LONGEST_FIRST = ("tests/chain", *FILES_APART, "tests/browser", "tests/dbt", "tests/quality", "tests/disclosure")
 
 # No deadline: how long one example takes says more about the machine's other work than about the code.
