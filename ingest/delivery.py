@@ -26,7 +26,7 @@ from ingest.recognise import recognise
 from ingest.refusal import FileRefused
 from ingest.tabular import read_table
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 
 _COMMON = [("delivery_id", pa.string()), ("line", pa.int32()), ("flags", pa.string()), ("extra", pa.string())]
 _TYPES = {
