@@ -14,7 +14,7 @@ trait. Sessions are amounts rather than people: a count of them is given away wh
 values are left that lie within T per cent of each other (the p % rule of the same chapter, with p = T). Where the tier
 shows of how many pupils they are, only an exact one is, and possible sessions are no secret: with that number they are
 the calendar's. Nought with the trait, or nought without it, is no secret where a shown row that contains the cell says
-so itself: the rule lets 0 % and 100 % show.
+so itself, or shown rows that contain each of its parts: the rule lets 0 % and 100 % show.
 """
 
 from __future__ import annotations

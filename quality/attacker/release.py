@@ -91,7 +91,7 @@ def breach_of(prepared: Prepared, ranges: Ranges, tier: str, variable: int, offs
 
 
 def forget_shown_zeros(system: System, cells: Cells, observed: Observed) -> None:
-    """Takes from the secrets what is nought because a shown row that contains it is nought.
+    """Takes from the secrets what is nought because shown rows that contain it, or each of its parts, are nought.
 
     The rule lets 0 % and 100 % show, and such a row says of everybody in it what it says of each part.
     """
@@ -102,12 +102,15 @@ def forget_shown_zeros(system: System, cells: Cells, observed: Observed) -> None
     homogeneous = (rows.low == 0) & ((rows.high == 0) | (rows.high == np.inf))
     matrix = matrix[np.flatnonzero(homogeneous)]
     positive, negative = matrix.maximum(0), -matrix.minimum(0)
-    n_positive = np.asarray((positive != 0).sum(axis=1)).ravel()
+    is_sum = (rows.high == 0)[np.flatnonzero(homogeneous)]
+    whole, part = ((side != 0).astype(np.int64) for side in (positive, negative))
+    n_whole, n_part = (np.asarray(side.sum(axis=1)).ravel() for side in (whole, part))
     while True:
-        empty = np.asarray((positive != 0).astype(np.int64) @ zero.astype(np.int64)) == n_positive
-        reached = (
-            np.asarray((negative != 0).astype(np.int64).T @ (empty & (n_positive > 0)).astype(np.int64)) > 0
-        ) & ~zero
+        known = zero.astype(np.int64)
+        no_whole = (np.asarray(whole @ known) == n_whole) & (n_whole > 0)
+        no_part = (np.asarray(part @ known) == n_part) & (n_part > 0) & is_sum
+        told = part.T @ no_whole.astype(np.int64) + whole.T @ no_part.astype(np.int64)
+        reached = (np.asarray(told) > 0) & ~zero
         if not reached.any():
             break
         zero |= reached

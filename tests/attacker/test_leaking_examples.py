@@ -232,6 +232,21 @@ def test_that_nobody_missed_anything_is_no_secret_where_the_school_says_so() -> 
     assert attacked(published(marts, hidden)) == []
 
 
+def test_that_nobody_missed_anything_is_no_secret_where_the_trust_says_so_of_every_group() -> None:
+    """The trust's groups are shown at 0 and its total is not: they say of everybody in the school what it says."""
+    school = with_sessions(one_school([40, 12, 14]), [0, 0, 0])
+    values = [school.measure_value.assign(unit_code=code) for code in "12"]
+    trust = values[0].assign(
+        level="trust", unit_code="T1", n=2 * values[0]["n"], denominator=2 * values[0]["denominator"]
+    )
+    schools = pd.DataFrame({"school_key": ["1", "2"], "urn": ["1", "2"], "trust": "T1", "la": "301"})
+    marts = replace(school, measure_value=pd.concat([*values, trust], ignore_index=True), schools=schools)
+    frame = marts.measure_value
+    gone = frame["unit_code"].eq("1") | (frame["unit_code"].eq("T1") & frame["group_value"].eq("all"))
+    hidden = {"measure_value": set(row_keys(frame, "measure_value")[gone])}
+    assert [breach for breach in attacked(published(marts, hidden)) if "unauthorised" in breach.quantity] == []
+
+
 @pytest.mark.parametrize("tier", ["public", "leaders"])
 @pytest.mark.parametrize("counts", [[1], [4], [60], [1, 0], [60, 0], [0, 0, 5], [4, 3]])
 def test_one_pupil_one_group_and_a_group_that_is_everyone_give_nothing_away(counts: list[int], tier: str) -> None:
