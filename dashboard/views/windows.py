@@ -81,12 +81,13 @@ def _chosen(
         }
     left, middle, right = st.columns(3)
     monday = latest - dt.timedelta(days=latest.weekday())
+    start, end = dt.date(int(year[:4]), 8, 1), dt.date(int(year[:4]) + 1, 7, 31)
     with left:
         first = st.date_input(
             "First day",
             max(monday, earliest),
-            min_value=earliest,
-            max_value=latest,
+            min_value=start,
+            max_value=end,
             format="DD/MM/YYYY",
             key=f"window_first_{year}",
         )
@@ -94,8 +95,8 @@ def _chosen(
         last = st.date_input(
             "Last day",
             latest,
-            min_value=earliest,
-            max_value=latest,
+            min_value=start,
+            max_value=end,
             format="DD/MM/YYYY",
             key=f"window_last_{year}",
         )
