@@ -124,6 +124,17 @@ def _caption(context: Context, figures: pd.DataFrame, place: str, named: str) ->
     )
 
 
+def _table(figures: pd.DataFrame, column: str, heading: str) -> Table:
+    """Every figure of a window is shown alike, under the name of its row."""
+    return Table(
+        figures,
+        (column, "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
+        "percent",
+        {column: heading, **_COUNTED},
+        {"interval": ("ci_low", "ci_high")},
+    )
+
+
 def _measures(figures: pd.DataFrame, place: str, named: str, caption: Caption) -> None:
     rate = next(row for row in figures.to_dict("records") if row["measure_id"] == _RATE)
     if readings.shown(rate):
@@ -141,13 +152,7 @@ def _measures(figures: pd.DataFrame, place: str, named: str, caption: Caption) -
         "missed a fifth of it, which says nothing yet of a year.",
         alt_text="A table alone.",
         caption=caption,
-        table=Table(
-            figures,
-            ("name", "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
-            "percent",
-            {"name": "Measure", **_COUNTED},
-            {"interval": ("ci_low", "ci_high")},
-        ),
+        table=_table(figures, "name", "Measure"),
         level=3,
     )
 
@@ -166,13 +171,7 @@ def _by_day(figures: pd.DataFrame, place: str, named: str, caption: Caption) -> 
         "of many is the lowest by chance alone; look whether its interval stands apart.",
         alt_text=f"Attendance of {len(figures)} days with 95% intervals; the table has the figures.",
         caption=caption,
-        table=Table(
-            figures,
-            ("day", "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
-            "percent",
-            {"day": "Day", **_COUNTED},
-            {"interval": ("ci_low", "ci_high")},
-        ),
+        table=_table(figures, "day", "Day"),
         chart=daily_rates(pd.DataFrame(shown), axis_title="Attendance rate (%), with 95% interval"),
         level=3,
     )
@@ -196,13 +195,7 @@ def _by_sort(figures: pd.DataFrame, place: str, named: str, caption: Caption, br
         "under their weekday too.",
         alt_text="Attendance by weekday and beside breaks with 95% intervals; the table has the figures.",
         caption=caption,
-        table=Table(
-            figures,
-            ("sort", "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
-            "percent",
-            {"sort": "Sort of day", **_COUNTED},
-            {"interval": ("ci_low", "ci_high")},
-        ),
+        table=_table(figures, "sort", "Sort of day"),
         chart=interval_plot(
             pd.DataFrame(
                 {
