@@ -17,6 +17,11 @@ from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float64]
 VERSION = version("highspy")
+# HiGHS's numbers for its option simplex_strategy.
+_DUAL, _PRIMAL = 1, 4
+_NO_LIMIT = highspy.kHighsIInf
+# From a solution nearby; beyond so many steps the way is a long one and starting afresh is shorter.
+_MOST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,27 @@ class NoSolutionError(ArithmeticError):
 class Programme:
     """lower <= matrix @ x <= upper with low <= x <= high. Not to be used by two threads at once.
 
-    presolve: before the first solution; pays where a programme is large and asked few questions.
+    presolve: before the first solution and any asked for afresh; pays where a programme is large and asked few
+    questions. keeps_bounds: only the objective changes between questions, so the last solution stays feasible and the
+    primal simplex goes on from it.
     """
 
     def __init__(
-        self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats, presolve: bool = False
+        self,
+        matrix: csr_matrix,
+        lower: Floats,
+        upper: Floats,
+        low: Floats,
+        high: Floats,
+        presolve: bool = False,
+        keeps_bounds: bool = False,
     ) -> None:
         self._size = matrix.shape[1]
         self._columns = np.arange(self._size, dtype=np.int32)
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         # One thread and no clock: the same questions in the same order have the same answers.
         self._presolve = "on" if presolve else "off"
+        self._keeps_bounds = keeps_bounds
         for name, value in (("output_flag", False), ("threads", 1), ("presolve", self._presolve)):
             self._highs.setOptionValue(name, value)
         by_column = matrix.tocsc()
@@ -69,8 +84,16 @@ class Programme:
         """Sets the ends of every variable anew."""
         self._highs.changeColsBounds(self._size, self._columns, low, high)
 
-    def least(self, objective: Floats) -> Solution:
-        """The solution of least objective. Raises `NoSolutionError` where there is none or HiGHS finds none."""
+    def least(self, objective: Floats, afresh: bool = False) -> Solution:
+        """The solution of least objective. Raises `NoSolutionError` where there is none or HiGHS finds none.
+
+        afresh: not from the last solution, which is far off where an objective is about everything at once.
+        """
+        if afresh:
+            self._highs.clearSolver()
+        goes_on = self._keeps_bounds and not afresh
+        self._highs.setOptionValue("simplex_strategy", _PRIMAL if goes_on else _DUAL)
+        self._highs.setOptionValue("simplex_iteration_limit", _MOST_STEPS if goes_on else _NO_LIMIT)
         self._highs.changeColsCost(self._size, self._columns, objective)
         self._highs.run()
         status = self._highs.getModelStatus()
@@ -85,6 +108,8 @@ class Programme:
     def _from_nothing(self) -> highspy.HighsModelStatus:
         """Seldom the last basis leads astray, or a presolve does: without them the same programme is solved."""
         status = highspy.HighsModelStatus.kNotset
+        self._highs.setOptionValue("simplex_strategy", _DUAL)
+        self._highs.setOptionValue("simplex_iteration_limit", _NO_LIMIT)
         for presolve in ("on", "off"):
             self._highs.clearSolver()
             self._highs.setOptionValue("presolve", presolve)

@@ -25,8 +25,9 @@ Bools = NDArray[np.bool_]
 
 _EPSILON = 1e-6
 _MOST_ROUNDS = 60
-# Above every count that a school system can have; stands for "no upper end" where a solver needs one.
-NO_END = 1e7
+# A count without an upper end may be so many times the greatest figure that is known: a solver needs an end, and its
+# arithmetic suffers from one that is far above all it stands beside.
+_BEYOND_THE_GREATEST = 10.0
 _RANDOM_OBJECTIVES = 8
 _WHOLE_NUMBERS_UP_TO = 400
 _SECONDS_PER_PROGRAMME = 2.0
@@ -166,7 +167,9 @@ def _programme(
     matrix = rows.matrix
     fixed = np.where(unknown, 0.0, low)
     rest = matrix @ fixed
-    bounded_high = np.where(np.isfinite(high), high, NO_END)
+    said = np.concatenate([low, high, rows.low, rows.high])
+    no_end = _BEYOND_THE_GREATEST * max(float(np.abs(said[np.isfinite(said)]).max(initial=0.0)), 1000.0)
+    bounded_high = np.where(np.isfinite(high), high, no_end)
     positive, negative = matrix.maximum(0), matrix.minimum(0)
     open_low, open_high = np.where(unknown, low, 0.0), np.where(unknown, bounded_high, 0.0)
     least = positive @ open_low + negative @ open_high + rest
@@ -212,12 +215,12 @@ class _Programme:
     def __init__(self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats) -> None:
         self.matrix, self.lower, self.upper, self.low, self.high = matrix, lower, upper, low, high
         lower = np.where(upper - lower < _EPSILON, upper, lower)
-        self._programme = Programme(matrix, lower, upper, low, high, presolve=True)
+        self._programme = Programme(matrix, lower, upper, low, high, presolve=True, keeps_bounds=True)
 
-    def extreme(self, objective: Floats) -> tuple[Floats, list[int]]:
+    def extreme(self, objective: Floats, afresh: bool = False) -> tuple[Floats, list[int]]:
         """The solution of least objective, and the rows that hold it there, the strongest first."""
         try:
-            solution = self._programme.least(objective)
+            solution = self._programme.least(objective, afresh)
         except NoSolutionError as error:
             if error.is_infeasible:
                 raise ContradictionError("The shown figures fit no counts: their sums leave no solution.") from error
@@ -241,7 +244,7 @@ class _Programme:
             )
             objective[suspects] = doubtful * np.where(up, -1, 1) * random.uniform(0.5, 1.5, len(suspects))
             for sign in (1.0, -1.0):
-                solution = self.extreme(sign * objective)[0][suspects]
+                solution = self.extreme(sign * objective, afresh=True)[0][suspects]
                 least, most = np.minimum(least, solution), np.maximum(most, solution)
             doubtful = rule.given_away(np.ceil(least - _EPSILON), np.floor(most + _EPSILON))
             if not doubtful.any():

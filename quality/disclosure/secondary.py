@@ -23,6 +23,7 @@ PROGRAMME, LIMITED = "integer programme", "integer programme, stopped at its lim
 MENDED, GREEDY = "integer programme, mended by cheapest moves", "greedy"
 _OPTIMAL, _AT_LIMIT, _INFEASIBLE = 0, 1, 2
 _TOLERANCE = 1e-6
+_FEW = 20  # decisions of a block that is solved in no time, however many its rules
 _PLENTY = 2.0  # times what a rule asks for is offered at the least
 
 
@@ -63,16 +64,17 @@ class Limits:
     """cells: of a block that the integer programme takes. nodes: of its search. gap: share of the least loss to ignore.
 
     choices: decisions of a problem that is searched whole; of a larger one each rule is offered the `offers` cheapest.
-    fresh: rounds of audit and solution, after which what was chosen is kept and only added to. rounds: after which what
-    still lacks room is mended.
+    rounds: of audit and solution, after which what still lacks room is mended. crowd: rules per decision of a block,
+    beyond which it is mended at once: where nearly everything must be hidden each solution breaks as many rules as the
+    last, and searching on takes minutes and saves nothing.
     """
 
     cells: int
     choices: int
     offers: int
     nodes: int
-    fresh: int
     rounds: int
+    crowd: int
     gap: float
 
 
@@ -122,15 +124,15 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
     hidden = problem.forced.copy()
     rounds = 0
     # Rules of single lines spare audits; whatever they ask for an audit asks for too.
-    while master.learn(hidden, lines=greedy or rounds < limits.rounds, cut_last=greedy):
+    while master.learn(hidden, lines=greedy or (rounds < limits.rounds and not master.is_crowded), cut_last=greedy):
         rounds += 1
         if greedy:
             hidden = master.add_cheapest(hidden, master.rules)
-        elif rounds > limits.rounds or master.only_last:
+        elif rounds > limits.rounds or master.is_crowded or master.only_last:
             hidden = master.mend(hidden)
-        # Equal schools stand for one another: a search from nothing may try one after another, a round for each.
+        # From nothing each time: what an earlier round hid for a rule that others meet by now would stay hidden.
         else:
-            hidden = master.solve(hidden if rounds > limits.fresh or master.is_mended.any() else problem.forced)
+            hidden = master.solve(hidden if master.is_mended.any() else problem.forced)
     return master.choice(hidden, rounds + 1)
 
 
@@ -154,6 +156,7 @@ class _Master:
         self.solved: dict[tuple[bytes, bytes, bytes], tuple[Bools, str, float]] = {}
         self.greedy_added = np.zeros(len(problem.cost), dtype=bool)
         self.is_mended = np.zeros(len(problem.cost), dtype=bool)
+        self.is_crowded = False
         self.narrow: list[tuple[View, int]] = []
         self.moves: dict[int, CheapestMoves] = {}  # by the id of the view
         self.looked_at = problem.forced | problem.totals
@@ -298,6 +301,7 @@ class _Master:
         wanted: list[tuple[Integers, tuple[bytes, bytes, bytes]]] = []
         unsolved: dict[tuple[bytes, bytes, bytes], tuple[Integers, list[_Rule], Bools]] = {}
         for members, numbers in self.blocks():
+            self.is_crowded |= len(members) > _FEW and len(numbers) > self.limits.crowd * len(members)
             # Rules are only ever added: their numbers stand for them.
             key = numbers.tobytes(), members.tobytes(), kept[members].tobytes()
             wanted.append((members, key))
