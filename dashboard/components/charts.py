@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from dashboard import readings, wording
 from dashboard.components import palette
 
 CHART_REASONS = {
@@ -22,6 +23,36 @@ _NAME_WIDTH, _TITLE_WIDTH = 20, 34
 _ROW_HEIGHT, _LINE_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 12, 56, 24
 _BAR_DAYS = 6  # of the seven, so that neighbouring weeks stand apart
 _BARS_HEIGHT = 320
+
+
+def points(
+    frame: pd.DataFrame,
+    name: str,
+    unit: str,
+    word: str | None,
+    figures: tuple[str, str, str] = ("value", "ci_low", "ci_high"),
+) -> pd.DataFrame:
+    """Rows of a mart as an interval plot takes them; a figure that may not be shown is not drawn.
+
+    Parameters: `name`, the column that names a row; `unit`, of the figure; `word`, the column of its word;
+    `figures`, the columns of the figure and of its ends.
+    """
+    rows = []
+    for row in frame.to_dict("records"):
+        drawn = readings.shown(row, figures[0])
+        value, low, high = (float(row[f]) if drawn and not wording.missing(row[f]) else float("nan") for f in figures)
+        text = f"{readings.with_unit(value, unit)}, {readings.interval_words(low, high, unit)}" if drawn else ""
+        rows.append(
+            {
+                "name": row[name],
+                "value": value,
+                "low": low,
+                "high": high,
+                "word": row[word] if word else "",
+                "text": text,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def interval_plot(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import queries, readings, wording
 from dashboard.components import palette
-from dashboard.components.charts import interval_plot
+from dashboard.components.charts import interval_plot, points
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import Context
@@ -210,29 +210,3 @@ def with_schools(context: Context, frame: pd.DataFrame, key: str) -> pd.DataFram
     )
     merged["school_name"] = merged["school_name"].fillna(merged[key].astype("string"))
     return merged.sort_values(["phase", "school_name"], kind="stable", key=_in_order).reset_index(drop=True)
-
-
-def points(
-    frame: pd.DataFrame,
-    name: str,
-    unit: str,
-    word: str | None,
-    figures: tuple[str, str, str] = ("value", "ci_low", "ci_high"),
-) -> pd.DataFrame:
-    """Rows for a chart; a figure that may not be shown is not drawn."""
-    rows = []
-    for row in frame.to_dict("records"):
-        drawn = readings.shown(row, figures[0])
-        value, low, high = (float(row[f]) if drawn and not wording.missing(row[f]) else float("nan") for f in figures)
-        text = f"{readings.with_unit(value, unit)}, {readings.interval_words(low, high, unit)}" if drawn else ""
-        rows.append(
-            {
-                "name": row[name],
-                "value": value,
-                "low": low,
-                "high": high,
-                "word": row[word] if word else "",
-                "text": text,
-            }
-        )
-    return pd.DataFrame(rows)

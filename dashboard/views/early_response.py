@@ -15,12 +15,12 @@ import streamlit as st
 from dashboard import queries, readings, signals, wording
 from dashboard.access import AccessError, note
 from dashboard.components import palette
-from dashboard.components.charts import interval_plot, weekly_bars
+from dashboard.components.charts import interval_plot, points, weekly_bars
 from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import SOURCE, Context
 from dashboard.export import export_bytes
-from dashboard.views.attendance import dimension_words, points
+from dashboard.views.attendance import dimension_words
 
 _SIGNALS, _SPELLS, _BACKTEST = "marts.attendance_signal", "marts.absence_spell", "marts.attendance_signal_backtest"
 _FOLLOWED, _NOT_FOLLOWED = "followed by an action", "no action in time, or yet"

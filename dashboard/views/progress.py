@@ -12,11 +12,11 @@ import streamlit as st
 
 from dashboard import queries, readings, wording
 from dashboard.components import palette
-from dashboard.components.charts import interval_plot
+from dashboard.components.charts import interval_plot, points
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import Context
-from dashboard.views.attendance import points, with_schools
+from dashboard.views.attendance import with_schools
 
 _TOLERANCE = 0.001
 

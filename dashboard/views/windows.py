@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import queries, readings, wording
 from dashboard.components import palette
-from dashboard.components.charts import daily_rates, interval_plot
+from dashboard.components.charts import daily_rates, interval_plot, points
 from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import SOURCE, Context
@@ -197,20 +197,7 @@ def _by_sort(figures: pd.DataFrame, place: str, named: str, caption: Caption, br
         caption=caption,
         table=_table(figures, "sort", "Sort of day"),
         chart=interval_plot(
-            pd.DataFrame(
-                {
-                    "name": [row["sort"] for row in shown],
-                    "value": [row["value"] for row in shown],
-                    "low": [row["ci_low"] for row in shown],
-                    "high": [row["ci_high"] for row in shown],
-                    "word": "",
-                    "text": [
-                        f"{readings.with_unit(row['value'], 'percent')}, "
-                        f"{readings.interval_words(row['ci_low'], row['ci_high'], 'percent')}"
-                        for row in shown
-                    ],
-                }
-            ),
+            points(pd.DataFrame(shown), "sort", "percent", None),
             axis_title="Attendance rate (%), with 95% interval",
             words={"": palette.FOCUS},
         ),

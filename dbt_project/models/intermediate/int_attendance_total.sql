@@ -59,24 +59,12 @@ total as (
     where recency = 1
 ),
 
-open_day as (
-    select
-        school_key,
-        academic_year,
-        term,
-        session_date,
-        count(distinct session) as sessions
-    from {{ ref('int_calendar_session') }}
-    where is_open
-    group by school_key, academic_year, term, session_date
-),
-
 open_term as (
     select distinct
         school_key,
         academic_year,
         term
-    from open_day
+    from {{ ref('int_open_day') }}
 ),
 
 open_stay as (
@@ -91,7 +79,7 @@ open_stay as (
         on total.school_key = enrolment.school_key
             and total.academic_year = enrolment.academic_year
             and total.pupil_key = enrolment.pupil_key
-    inner join open_day
+    inner join {{ ref('int_open_day') }} as open_day
         on total.school_key = open_day.school_key
             and total.academic_year = open_day.academic_year
             and total.term = open_day.term

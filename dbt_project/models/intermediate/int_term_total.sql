@@ -106,18 +106,6 @@ stay as (
     group by school_key, academic_year, term, pupil_key, enrolment_id
 ),
 
-open_day as (
-    select
-        school_key,
-        academic_year,
-        term,
-        session_date,
-        count(distinct session) as sessions
-    from {{ ref('int_calendar_session') }}
-    where is_open
-    group by school_key, academic_year, term, session_date
-),
-
 told as (
     select
         stay.enrolment_id,
@@ -134,7 +122,7 @@ told as (
             and stay.pupil_key = counted.pupil_key
     inner join {{ ref('int_enrolment_year') }} as enrolment
         on stay.enrolment_id = enrolment.enrolment_id and stay.academic_year = enrolment.academic_year
-    inner join open_day
+    inner join {{ ref('int_open_day') }} as open_day
         on stay.school_key = open_day.school_key
             and stay.academic_year = open_day.academic_year
             and stay.term = open_day.term
