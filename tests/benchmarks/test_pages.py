@@ -1,0 +1,31 @@
+"""A page that is timed is the page: one that is not there, or answers with an error, has no time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from benchmarks.pages import opened, served
+from tests.dashboard.release_fixture import build_release
+
+
+async def _opened(port: int, page: str) -> float:
+    stream = f"ws://127.0.0.1:{port}/_stcore/stream"
+    async with connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=None) as connection:
+        return await opened(connection, page)
+
+
+def test_only_a_page_that_shows_its_figures_is_timed(tmp_path: Path) -> None:
+    settings = build_release(tmp_path / "home")
+    with served(settings.home) as port:
+        for page in ("", "attendance"):
+            assert asyncio.run(_opened(port, page)) > 0
+        with pytest.raises(LookupError, match="answered with an error"):
+            asyncio.run(_opened(port, "no-such-page"))
+        (settings.releases_dir / "CURRENT").unlink()
+        with pytest.raises(LookupError, match="elements"):
+            asyncio.run(_opened(port, "gaps"))
