@@ -426,9 +426,7 @@ def _school_folders(root: Path, urns: tuple[str, ...] | None) -> list[Path]:
     folders = []
     for urn in urns:
         if not _NAME.fullmatch(urn) or not (root / "pupils" / f"urn={urn}").is_dir():
-            raise ReleaseError(
-                f"Release {root.name} holds no school with that URN; `everypupil status` lists the schools."
-            )
+            raise ReleaseError(f"Release {root.name} holds no school with that URN; export dim_school to see the URNs.")
         folders.append(_existing(root / "pupils" / f"urn={urn}"))
     return folders
 

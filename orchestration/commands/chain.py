@@ -156,7 +156,7 @@ def make_trust(out: Path, config: Any) -> Any:
 
 @click.command(short_help="Judge files without loading them.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--feed", help="Judge as this feed (default: recognised by folder, header or root element).")
+@click.option("--feed", help="Judge as this feed (default: recognised by folder or header).")
 @as_json
 @with_home
 def check(home: Home, files: tuple[Path, ...], feed: str | None, json_output: bool) -> None:

@@ -13,6 +13,7 @@ from orchestration.commands.common import Home, as_csv, as_json, as_table, print
 from orchestration.errors import ChainError, WrongUse
 
 ROLES = "public, leaders, school:URN or operator; or as access.yml in the home names them."
+_FORMATS = ("xlsx", "csv", "parquet")
 
 
 @contextmanager
@@ -75,17 +76,24 @@ def sql(home: Home, query: str, role: str | None, restricted: bool, form: str) -
 @click.argument("name")
 @click.option("--as", "role", default="public", show_default=True, metavar="ROLE", help=ROLES)
 @click.option("--unit", metavar="URN", help="One school.")
-@click.option("--format", "form", type=click.Choice(["xlsx", "csv", "parquet"]), default="xlsx", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    help="Default: as the file's name ends, otherwise xlsx.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write, or a folder for it.")
 @with_home
-def export(home: Home, name: str, role: str, unit: str | None, form: str, out: Path) -> None:
+def export(home: Home, name: str, role: str, unit: str | None, form: str | None, out: Path) -> None:
     """Write a table or a pack of the release in force, at a role's tier.
 
-    NAME is school_pack (one school, with --unit), trust_pack (all schools) or a table: measure_value, gap,
-    progress_school, coverage, measure, dim_school. A pack is a workbook (xlsx).
+    NAME is school_pack (one school, with --unit), trust_pack (all schools) or any table of the tier: measure_value,
+    gap, progress_school, coverage, measure, dim_school and more; an unknown name lists them. A pack is a workbook.
     """
     from dashboard.export import export_table
 
+    ending = out.suffix.lower().removeprefix(".")
+    form = form or (ending if ending in _FORMATS else "xlsx")
     with wrong_use():
         existed = {folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir()}
         written = export_table(home.settings(), name, role, unit, form, out)
