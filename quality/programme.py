@@ -64,7 +64,7 @@ class Programme:
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         # One thread and no clock: the same questions in the same order have the same answers.
         self._presolve = "on" if presolve else "off"
-        self._keeps_bounds = keeps_bounds
+        self._keeps_bounds, self._is_asked = keeps_bounds, False
         for name, value in (("output_flag", False), ("threads", 1), ("presolve", self._presolve)):
             self._highs.setOptionValue(name, value)
         by_column = matrix.tocsc()
@@ -91,7 +91,8 @@ class Programme:
         """
         if afresh:
             self._highs.clearSolver()
-        goes_on = self._keeps_bounds and not afresh
+        goes_on = self._keeps_bounds and self._is_asked and not afresh
+        self._is_asked = True
         self._highs.setOptionValue("simplex_strategy", _PRIMAL if goes_on else _DUAL)
         self._highs.setOptionValue("simplex_iteration_limit", _MOST_STEPS if goes_on else _NO_LIMIT)
         self._highs.changeColsCost(self._size, self._columns, objective)
@@ -106,7 +107,10 @@ class Programme:
         return Solution(self._highs.getObjectiveValue(), np.array(solution.col_value), np.array(solution.row_dual))
 
     def _from_nothing(self) -> highspy.HighsModelStatus:
-        """Seldom the last basis leads astray, or a presolve does: without them the same programme is solved."""
+        """The same programme without the last basis, from which the way was long or, seldom, led astray.
+
+        Seldom a presolve leads astray: then without it, too.
+        """
         status = highspy.HighsModelStatus.kNotset
         self._highs.setOptionValue("simplex_strategy", _DUAL)
         self._highs.setOptionValue("simplex_iteration_limit", _NO_LIMIT)

@@ -25,9 +25,11 @@ Bools = NDArray[np.bool_]
 
 _EPSILON = 1e-6
 _MOST_ROUNDS = 60
-# A count without an upper end may be so many times the greatest figure that is known: a solver needs an end, and its
-# arithmetic suffers from one that is far above all it stands beside.
-_BEYOND_THE_GREATEST = 10.0
+# A count without an upper end may be so many times the greatest figure that is known (of the least greatest): a solver
+# needs an end, and its arithmetic suffers from one that is far above all it stands beside. Several identities together
+# may ask for more than any says alone: what is contradicted then is asked again with an end far away.
+_BEYOND_THE_GREATEST, _FAR_BEYOND = 10.0, 1e4
+_LEAST_GREATEST = 1000.0
 _RANDOM_OBJECTIVES = 8
 _WHOLE_NUMBERS_UP_TO = 400
 _SECONDS_PER_PROGRAMME = 2.0
@@ -67,9 +69,12 @@ def solve(system: System, secret: Bools, rule: Rule) -> Ranges:
     left = np.setdiff1d(suspects, gone)
     # What is known by now, and may be, cannot be narrowed further.
     left = left[high[left] - low[left] > _EPSILON]
-    if len(left):
-        _programme(system, rows, low, high, left, rule, why)
-    return Ranges(low, high, why)
+    if not len(left):
+        return Ranges(low, high, why)
+    try:
+        return _programme(system, rows, Ranges(low, high, why), left, rule, _BEYOND_THE_GREATEST)
+    except ContradictionError:
+        return _programme(system, rows, Ranges(low, high, why), left, rule, _FAR_BEYOND)
 
 
 class _Trail:
@@ -153,22 +158,18 @@ def _others(row: Integers, amount: Floats, n_rows: int) -> Floats:
     return np.where(endless[row] - ~finite > 0, sign * np.inf, total[row] - value)
 
 
-def _programme(
-    system: System,
-    rows: Rows,
-    low: Floats,
-    high: Floats,
-    suspects: Integers,
-    rule: Rule,
-    why: dict[int, tuple[str, ...]],
-) -> None:
-    """Narrows the suspects' ranges by linear programmes over each part of the system that hangs together."""
+def _programme(system: System, rows: Rows, propagated: Ranges, suspects: Integers, rule: Rule, beyond: float) -> Ranges:
+    """The suspects' ranges, narrowed by linear programmes over each part of the system that hangs together.
+
+    Parameters: `propagated`, what propagation left; `beyond`, how many times the greatest figure a count may be.
+    """
+    low, high, why = propagated.low.copy(), propagated.high.copy(), dict(propagated.why)
     unknown = high - low > _EPSILON
     matrix = rows.matrix
     fixed = np.where(unknown, 0.0, low)
     rest = matrix @ fixed
     said = np.concatenate([low, high, rows.low, rows.high])
-    no_end = _BEYOND_THE_GREATEST * max(float(np.abs(said[np.isfinite(said)]).max(initial=0.0)), 1000.0)
+    no_end = beyond * float(np.abs(said[np.isfinite(said)]).max(initial=_LEAST_GREATEST))
     bounded_high = np.where(np.isfinite(high), high, no_end)
     positive, negative = matrix.maximum(0), matrix.minimum(0)
     open_low, open_high = np.where(unknown, low, 0.0), np.where(unknown, bounded_high, 0.0)
@@ -207,6 +208,7 @@ def _programme(
             why[variable] = tuple(
                 dict.fromkeys(row_sentence(system, rows, int(kept[row_index[row]])) for row in used[:8])
             )
+    return Ranges(low, high, why)
 
 
 class _Programme:

@@ -64,9 +64,9 @@ class Limits:
     """cells: of a block that the integer programme takes. nodes: of its search. gap: share of the least loss to ignore.
 
     choices: decisions of a problem that is searched whole; of a larger one each rule is offered the `offers` cheapest.
-    rounds: of audit and solution, after which what still lacks room is mended. crowd: rules per decision of a block,
-    beyond which it is mended at once: where nearly everything must be hidden each solution breaks as many rules as the
-    last, and searching on takes minutes and saves nothing.
+    rounds: of audit and solution, after which what still lacks room is mended. crowd: rules per decision of any
+    block, beyond which the problem is solved once more and then mended: where nearly everything must be hidden each
+    solution breaks as many rules as the last, and searching on takes minutes and saves nothing.
     """
 
     cells: int
@@ -130,7 +130,8 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
             hidden = master.add_cheapest(hidden, master.rules)
         elif rounds > limits.rounds or master.is_crowded or master.only_last:
             hidden = master.mend(hidden)
-        # From nothing each time: what an earlier round hid for a rule that others meet by now would stay hidden.
+        # From nothing each time, until something is mended: what an earlier round hid for a rule that others meet by
+        # now would stay hidden.
         else:
             hidden = master.solve(hidden if master.is_mended.any() else problem.forced)
     return master.choice(hidden, rounds + 1)
@@ -371,6 +372,10 @@ class _Master:
                 hidden[added] = True
                 # What mends a cell stays with it: in its block, and in whatever is solved after.
                 self._add(int(view.decision[cell]), added, np.ones(len(added)), float(len(added)), twice=True)
+        if not (hidden & ~before).any():
+            # A cell that can never move as far as it should is found out only once more around it is hidden: no move
+            # takes it there, but what its rules ask for brings the next audit nearer.
+            hidden = self.add_cheapest(hidden, self.rules)
         if not (hidden & ~before).any():
             raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
         self.offered |= hidden
