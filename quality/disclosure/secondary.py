@@ -64,15 +64,18 @@ class Limits:
     """cells: of a block that the integer programme takes. nodes: of its search. gap: share of the least loss to ignore.
 
     choices: decisions of a problem that is searched whole; of a larger one each rule is offered the `offers` cheapest.
-    rounds: of audit and solution, after which what still lacks room is mended. crowd: rules per decision of any
-    block, beyond which the problem is solved once more and then mended: where nearly everything must be hidden each
-    solution breaks as many rules as the last, and searching on takes minutes and saves nothing.
+    fresh: rounds of audit and solution, each from nothing, after which what still lacks room is mended. crowd: rules
+    per decision of any block, beyond which the problem is solved once more and then mended: where nearly everything
+    must be hidden each solution breaks as many rules as the last, and searching on takes minutes and saves nothing. A
+    large problem does not get crowded, and after `fresh` rounds what was chosen is kept and only added to, until
+    `rounds`: there one mended cell takes a hundred others along.
     """
 
     cells: int
     choices: int
     offers: int
     nodes: int
+    fresh: int
     rounds: int
     crowd: int
     gap: float
@@ -124,16 +127,16 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
     hidden = problem.forced.copy()
     rounds = 0
     # Rules of single lines spare audits; whatever they ask for an audit asks for too.
-    while master.learn(hidden, lines=greedy or (rounds < limits.rounds and not master.is_crowded), cut_last=greedy):
+    most = limits.rounds if master.is_large else limits.fresh
+    while master.learn(hidden, lines=greedy or (rounds < most and not master.is_crowded), cut_last=greedy):
         rounds += 1
         if greedy:
             hidden = master.add_cheapest(hidden, master.rules)
-        elif rounds > limits.rounds or master.is_crowded or master.only_last:
+        elif rounds > most or master.is_crowded or master.only_last:
             hidden = master.mend(hidden)
-        # From nothing each time, until something is mended: what an earlier round hid for a rule that others meet by
-        # now would stay hidden.
+        # From nothing at first: what an earlier round hid for a rule that others meet by now would stay hidden.
         else:
-            hidden = master.solve(hidden if master.is_mended.any() else problem.forced)
+            hidden = master.solve(hidden if rounds > limits.fresh or master.is_mended.any() else problem.forced)
     return master.choice(hidden, rounds + 1)
 
 
@@ -153,7 +156,8 @@ class _Master:
         )
         self.forced_in_line = np.bincount(problem.line, problem.forced[problem.in_line], len(self.starts) - 1)
         # Of what a rule could use, what a large problem's programme may choose from.
-        self.offered = problem.forced | (len(problem.cost) <= limits.choices)
+        self.is_large = len(problem.cost) > limits.choices
+        self.offered = problem.forced | (not self.is_large)
         self.solved: dict[tuple[bytes, bytes, bytes], tuple[Bools, str, float]] = {}
         self.greedy_added = np.zeros(len(problem.cost), dtype=bool)
         self.is_mended = np.zeros(len(problem.cost), dtype=bool)
@@ -302,7 +306,8 @@ class _Master:
         wanted: list[tuple[Integers, tuple[bytes, bytes, bytes]]] = []
         unsolved: dict[tuple[bytes, bytes, bytes], tuple[Integers, list[_Rule], Bools]] = {}
         for members, numbers in self.blocks():
-            self.is_crowded |= len(members) > _FEW and len(numbers) > self.limits.crowd * len(members)
+            crowded = len(members) > _FEW and len(numbers) > self.limits.crowd * len(members)
+            self.is_crowded |= crowded and not self.is_large
             # Rules are only ever added: their numbers stand for them.
             key = numbers.tobytes(), members.tobytes(), kept[members].tobytes()
             wanted.append((members, key))

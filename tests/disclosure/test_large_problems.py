@@ -20,7 +20,7 @@ from tests.disclosure.trusts import breaches, random_trust
 
 SEEDS = (2, 3, 8)
 # Every problem is large; of the second none is searched at all, and what is hidden is the cheapest moves alone.
-OFFERED, MENDED_ALONE = {"choices": 0}, {"choices": 0, "rounds": 0}
+OFFERED, MENDED_ALONE = {"choices": 0}, {"choices": 0, "fresh": 0, "rounds": 0}
 # Every block of more than a few decisions has too many rules to be searched again.
 CROWDED = {"crowd": 0}
 
@@ -40,7 +40,7 @@ def test_a_cell_that_cannot_move_as_far_as_it_should_is_mended_as_it_is_searched
     )
     none = np.zeros(0, dtype=np.int64)
     for rounds in (24, 0):
-        limits = Limits(**{**REGISTRY.data["disclosure"]["programme"], "rounds": rounds})
+        limits = Limits(**{**REGISTRY.data["disclosure"]["programme"], "fresh": rounds})
         views = [View(bounded(untouched(system)), np.array([0, 1, -1]))]
         problem = Problem("two sums", np.ones(2), np.array([True, False]), np.zeros(2, dtype=bool), none, none, views)
         assert choose(problem, limits).hidden.tolist() == [True, True]
