@@ -64,11 +64,11 @@ class Limits:
     """cells: of a block that the integer programme takes. nodes: of its search. gap: share of the least loss to ignore.
 
     choices: decisions of a problem that is searched whole; of a larger one each rule is offered the `offers` cheapest.
-    fresh: rounds of audit and solution, each from nothing, after which what still lacks room is mended. crowd: rules
-    per decision of any block, beyond which the problem is solved once more and then mended: where nearly everything
-    must be hidden each solution breaks as many rules as the last, and searching on takes minutes and saves nothing. A
-    large problem does not get crowded, and after `fresh` rounds what was chosen is kept and only added to, until
-    `rounds`: there one mended cell takes a hundred others along.
+    fresh: rounds of audit and solution, each from nothing, after which what was chosen is kept and only added to.
+    rounds: after which what still lacks room is mended. few: decisions of a problem that is mended after `fresh` rounds
+    already, or once it is crowded. crowd: rules per decision of any block, beyond which such a problem is solved once
+    more and then mended: where nearly everything must be hidden each solution breaks as many rules as the last, and
+    searching on takes a minute and loses more. In a larger problem one mended cell takes a hundred others along.
     """
 
     cells: int
@@ -77,6 +77,7 @@ class Limits:
     nodes: int
     fresh: int
     rounds: int
+    few: int
     crowd: int
     gap: float
 
@@ -127,7 +128,7 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
     hidden = problem.forced.copy()
     rounds = 0
     # Rules of single lines spare audits; whatever they ask for an audit asks for too.
-    most = limits.rounds if master.is_large else limits.fresh
+    most = limits.fresh if master.is_small else limits.rounds
     while master.learn(hidden, lines=greedy or (rounds < most and not master.is_crowded), cut_last=greedy):
         rounds += 1
         if greedy:
@@ -156,8 +157,8 @@ class _Master:
         )
         self.forced_in_line = np.bincount(problem.line, problem.forced[problem.in_line], len(self.starts) - 1)
         # Of what a rule could use, what a large problem's programme may choose from.
-        self.is_large = len(problem.cost) > limits.choices
-        self.offered = problem.forced | (not self.is_large)
+        self.is_small = len(problem.cost) <= limits.few
+        self.offered = problem.forced | (len(problem.cost) <= limits.choices)
         self.solved: dict[tuple[bytes, bytes, bytes], tuple[Bools, str, float]] = {}
         self.greedy_added = np.zeros(len(problem.cost), dtype=bool)
         self.is_mended = np.zeros(len(problem.cost), dtype=bool)
@@ -307,7 +308,7 @@ class _Master:
         unsolved: dict[tuple[bytes, bytes, bytes], tuple[Integers, list[_Rule], Bools]] = {}
         for members, numbers in self.blocks():
             crowded = len(members) > _FEW and len(numbers) > self.limits.crowd * len(members)
-            self.is_crowded |= crowded and not self.is_large
+            self.is_crowded |= crowded and self.is_small
             # Rules are only ever added: their numbers stand for them.
             key = numbers.tobytes(), members.tobytes(), kept[members].tobytes()
             wanted.append((members, key))
