@@ -322,7 +322,8 @@ def _workbook(what: str, home: Path, work: Path) -> Row:
 
 def _pages(what: str, home: Path) -> Row:
     measured = run(python_module("benchmarks.pages", str(home)))
-    seconds = json.loads(measured.output.splitlines()[-1])
+    found = json.loads(measured.output.splitlines()[-1])
+    seconds = found["seconds"]
     return Row(
         what,
         quantiles(seconds, n=20)[-1],
@@ -330,8 +331,9 @@ def _pages(what: str, home: Path) -> Row:
         1.0,
         1.0,
         peak_bytes=measured.peak_bytes,
-        note=f"95th percentile of {len(seconds)} pages, 25 people with 15 s to think, from a server just started; "
-        f"median {median(seconds):.2f} s, longest {max(seconds):.1f} s; what a browser draws comes on top",
+        note=f"95th percentile of {len(seconds)} pages, {found['people']} people with {found['think_seconds']:.0f} s "
+        f"to think, from a server just started; median {median(seconds):.2f} s, longest {max(seconds):.1f} s; what a "
+        "browser draws comes on top",
     )
 
 

@@ -1,22 +1,18 @@
 """How long pages of the dashboard take while several people use it: each opens one after another and thinks between.
 
-`python -m benchmarks.pages HOME` prints the seconds of every page as JSON. People speak to the server as a browser
-does, over Streamlit's websocket, but draw nothing: a browser on the same two cores would slow down what is measured.
+`python -m benchmarks.pages HOME` prints as JSON the seconds of every page, and of how many people. They speak to the
+server as a browser does, over Streamlit's websocket, but draw nothing: a browser on the same two cores would slow down
+what is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -25,41 +21,21 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from dashboard.app import pages_of
-from dashboard.serve import dashboard_command
+from dashboard.serve import served
 from ingest.settings import load_settings
 
 ROLE = "leaders"
 PEOPLE, PAGES_EACH = 25, 8
 THINK_SECONDS = 15.0
-_START_SECONDS, _PAGE_SECONDS = 60.0, 60.0
+_PAGE_SECONDS = 60.0
 _FEWEST_ELEMENTS = 5  # of a page; one with fewer shows an error in place of its figures
 
 
-@contextlib.contextmanager
-def served(home: Path) -> Iterator[int]:
-    """Serves a home to the leaders of its trust; its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command, environment = dashboard_command(load_settings(home), ROLE, port)
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            _wait(f"http://127.0.0.1:{port}/_stcore/health", process)
-            yield port
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.2)
-    raise LookupError("the dashboard did not start")
+def stream(address: str) -> connect:
+    """The websocket of a served dashboard, as a browser opens it."""
+    return connect(
+        address.replace("http", "ws", 1) + "/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=None
+    )
 
 
 async def opened(connection: ClientConnection, page: str) -> float:
@@ -85,21 +61,20 @@ async def opened(connection: ClientConnection, page: str) -> float:
     return time.perf_counter() - started
 
 
-async def _person(port: int, number: int, pages: tuple[str, ...]) -> list[float]:
+async def _person(address: str, number: int, pages: tuple[str, ...]) -> list[float]:
     """One person's pages, in an order of their own, each after some time to think."""
     chance = random.Random(number)
     seconds = []
     await asyncio.sleep(chance.uniform(0, THINK_SECONDS))
-    stream = f"ws://127.0.0.1:{port}/_stcore/stream"
-    async with connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=None) as connection:
+    async with stream(address) as connection:
         for _ in range(PAGES_EACH):
             seconds.append(await opened(connection, chance.choice(pages)))
             await asyncio.sleep(chance.uniform(0.5, 1.5) * THINK_SECONDS)
     return seconds
 
 
-async def _everybody(port: int, pages: tuple[str, ...]) -> list[float]:
-    people = await asyncio.gather(*(_person(port, number, pages) for number in range(PEOPLE)))
+async def _everybody(address: str, pages: tuple[str, ...]) -> list[float]:
+    people = await asyncio.gather(*(_person(address, number, pages) for number in range(PEOPLE)))
     return [seconds for person in people for seconds in person]
 
 
@@ -107,8 +82,12 @@ def main() -> None:
     home = Path(sys.argv[1])
     # The first page is the one that has no path of its own.
     pages = ("", *(path for _, path, _ in pages_of(ROLE)[1:]))
-    with served(home) as port:
-        print(json.dumps(asyncio.run(_everybody(port, pages))))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(load_settings(home), ROLE, Path(folder) / "log.txt") as address,
+    ):
+        seconds = asyncio.run(_everybody(address, pages))
+    print(json.dumps({"people": PEOPLE, "think_seconds": THINK_SECONDS, "seconds": seconds}))
 
 
 if __name__ == "__main__":

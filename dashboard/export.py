@@ -58,7 +58,7 @@ def export_table(
     name: str,
     role: str,
     unit: str | None,
-    file_format: str,
+    file_format: str | None,
     out: Path,
     release_id: str | None = None,
 ) -> Path:
@@ -66,11 +66,14 @@ def export_table(
 
     Parameters: `name`, a table of the role's tier (`measure_value`, `exports.gap`, `marts.progress_pupil`),
     `school_pack` or `trust_pack`; `role`, as in `access.grant_of`; `unit`, the URN of one school or None;
-    `file_format`, xlsx, csv or parquet; `out`, the file, or a folder, also one
-    to be made, in which the file gets its name; `release_id`, default the release in force.
+    `file_format`, xlsx, csv or parquet, None for what the file's name ends in, else xlsx; `out`, the file, or a
+    folder, also one to be made, in which the file gets its name; `release_id`, default the release in force.
     Returns: the file written.
     Raises: `ExportError` for an unknown name, format or unit, `AccessError` for a role, `ReleaseError` for a release.
     """
+    if file_format is None:
+        ending = out.suffix.lower().removeprefix(".")
+        file_format = ending if ending in FORMATS else FORMATS[0]
     if file_format not in FORMATS:
         raise ExportError(f"There is no export format '{file_format}'; choose one of {', '.join(FORMATS)}.")
     if name in PACKS and file_format != "xlsx":

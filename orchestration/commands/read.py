@@ -13,7 +13,6 @@ from orchestration.commands.common import Home, as_csv, as_json, as_table, print
 from orchestration.errors import ChainError, WrongUse
 
 ROLES = "public, leaders, school:URN or operator; or as access.yml in the home names them."
-_FORMATS = ("xlsx", "csv", "parquet")
 
 
 @contextmanager
@@ -79,7 +78,7 @@ def sql(home: Home, query: str, role: str | None, restricted: bool, form: str) -
 @click.option(
     "--format",
     "form",
-    type=click.Choice(_FORMATS),
+    type=click.Choice(["xlsx", "csv", "parquet"]),
     help="Default: as the file's name ends, otherwise xlsx.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write, or a folder for it.")
@@ -92,8 +91,6 @@ def export(home: Home, name: str, role: str, unit: str | None, form: str | None,
     """
     from dashboard.export import export_table
 
-    ending = out.suffix.lower().removeprefix(".")
-    form = form or (ending if ending in _FORMATS else "xlsx")
     with wrong_use():
         existed = {folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir()}
         written = export_table(home.settings(), name, role, unit, form, out)

@@ -74,6 +74,8 @@ def solve(system: System, secret: Bools, rule: Rule) -> Ranges:
     try:
         return _programme(system, rows, Ranges(low, high, why), left, rule, _BEYOND_THE_GREATEST)
     except ContradictionError:
+        if np.isfinite(high).all():
+            raise
         return _programme(system, rows, Ranges(low, high, why), left, rule, _FAR_BEYOND)
 
 

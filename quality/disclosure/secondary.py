@@ -23,7 +23,7 @@ PROGRAMME, LIMITED = "integer programme", "integer programme, stopped at its lim
 MENDED, GREEDY = "integer programme, mended by cheapest moves", "greedy"
 _OPTIMAL, _AT_LIMIT, _INFEASIBLE = 0, 1, 2
 _TOLERANCE = 1e-6
-_FEW = 20  # decisions of a block that is solved in no time, however many its rules
+_QUICK = 20  # decisions of a block that is solved in no time, however many its rules
 _PLENTY = 2.0  # times what a rule asks for is offered at the least
 
 
@@ -307,7 +307,7 @@ class _Master:
         wanted: list[tuple[Integers, tuple[bytes, bytes, bytes]]] = []
         unsolved: dict[tuple[bytes, bytes, bytes], tuple[Integers, list[_Rule], Bools]] = {}
         for members, numbers in self.blocks():
-            crowded = len(members) > _FEW and len(numbers) > self.limits.crowd * len(members)
+            crowded = len(members) > _QUICK and len(numbers) > self.limits.crowd * len(members)
             self.is_crowded |= crowded and self.is_small
             # Rules are only ever added: their numbers stand for them.
             key = numbers.tobytes(), members.tobytes(), kept[members].tobytes()

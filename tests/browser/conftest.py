@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from dashboard.serve import dashboard_command
+from dashboard.serve import served as dashboard_served
 from ingest.settings import Settings, load_settings
 from tests.dashboard.pupil_rows import add_pupils
 from tests.dashboard.release_fixture import build_release
-
-START_SECONDS = 60
 
 
 @dataclass
@@ -36,30 +30,8 @@ class Served:
 @contextlib.contextmanager
 def serve(settings: Settings, role: str, log: Path) -> Iterator[Served]:
     """Serves one home to one role until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command, environment = dashboard_command(settings, role, port)
-    with log.open("w") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield Served(settings, f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            break
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"The dashboard did not start: {log.read_text()[-2000:]}")
+    with dashboard_served(settings, role, log) as address:
+        yield Served(settings, address)
 
 
 @pytest.fixture(scope="session")
