@@ -21,6 +21,9 @@ _TOLERANCE = 1e-6
 _PROPAGATIONS = 4
 _SHORT = 1e-4  # the price of moving what is hidden anyway: of moves that cost the same the shortest
 _CUTS = 60  # of one connected set at a time: with them, the next pattern differs anyway
+# Cells of a connected set from which the primal simplex goes on from the last range, in a fifth of the time. In small
+# ones its duals make weaker cuts: the search of a trust of three schools took 5 times as long and lost 1.7 times more.
+_MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -321,7 +324,8 @@ class _Attack:
     def _furthest(self, i: int, sign: float) -> _Side:
         """How far a cell moves at most, and why no further."""
         if self.programme is None:
-            self.programme = self._programme(self.inside, -self.down, self.up)
+            keeps = len(self.cells) > _MANY
+            self.programme = self._programme(self.inside, -self.down, self.up, keeps)
         objective = np.zeros(len(self.cells))
         objective[i] = -sign
         solved = self._solve(self.programme, objective)
@@ -335,9 +339,10 @@ class _Attack:
         cells = np.flatnonzero(added > 1e-9)
         return _Side(-solved.value, cells, added[cells], constant)
 
-    def _programme(self, matrix: csr_matrix, low: Floats, high: Floats) -> Programme:
+    def _programme(self, matrix: csr_matrix, low: Floats, high: Floats, keeps_bounds: bool = False) -> Programme:
         """Moves within these ends that are possible along every relation."""
-        return Programme(matrix, -self.slack, np.where(self.is_order, np.inf, 0.0), low, high)
+        upper = np.where(self.is_order, np.inf, 0.0)
+        return Programme(matrix, -self.slack, upper, low, high, keeps_bounds=keeps_bounds)
 
     def _solve(self, programme: Programme, objective: Floats) -> Solution:
         try:

@@ -3,7 +3,8 @@
 A figure of results shows the pupils with a score (n) and how many that is of 100 expected (coverage): so it shows how
 many have none. That is the numerator of a share like any other: one or two are hidden, and so is the number of pupils
 of a group of whom none has a result, where they are few. It adds up over groups, schools and units, and is protected
-over the same sums, but only coverage is hidden for it.
+over the same sums, but only coverage is hidden for it. Numbers with a result that are hidden move along with those
+without one: together they are those expected.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import block_diag, csr_matrix, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
 from ingest.registry import Registry
@@ -112,43 +113,64 @@ def missing_problem(
     attainment = [m["measure_id"] for m in registry.measures if m["source_model"] == "attainment"]
     in_coverage = (everybody & stage.cells["family"].isin(attainment)).to_numpy()
     tells = ~is_gone & ((scored > 0) | (in_coverage & ~few))
-    pairs, is_tied = _same_pupils(stage, registry, expected, is_gone)
-    joined = _joined(stage, pairs)
+    joined = _joined(stage, _told_together(stage, registry, expected, is_gone))
     decision, count = joined[stage.decision], int(joined.max(initial=-1)) + 1
     forced = np.ones(count, dtype=bool)
     forced[decision[tells]] = False
     forced[decision[few | is_gone | is_before]] = True
-    tied = pairs[is_tied]
-    ends = np.repeat(np.arange(len(tied)), 2)
-    ties = csr_matrix((np.tile([1.0, -1.0], len(tied)), (ends, tied.ravel())), shape=(len(tied), size))
+    system = _system(f"{year_of(stage, rows)} pupils without a result", stage, missing, few, is_gone, registry, tier)
+    cost = np.bincount(joined, stage.cost, count).astype(np.float64)
+    none = np.zeros(0, dtype=np.int64)
+    # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
+    views = [View(system, np.append(decision, decision[is_gone]))]
+    return Problem(system.name, cost, forced, np.zeros(count, dtype=bool), none, none, views)
+
+
+def _system(
+    name: str, stage: Stage, missing: Floats, few: Bools, is_gone: Bools, registry: Registry, tier: str
+) -> System:
+    """Those without a result of every cell and, after them, those with one of each cell whose number of them is hidden.
+
+    Both together are those expected, which another measure of the same pupils may tell: where a group's number with a
+    result is hidden, what is known of the other groups' pupils can still leave it one value.
+    """
     minimum, least = _limits(registry, tier)
+    lost = np.flatnonzero(is_gone)
+    scored = stage.n - missing
+    found = scored[lost]
     # The status of a figure says whether half of what was expected came.
     enough = float(registry.data["coverage"]["withhold_below_percent"])
-    most = scored * (100.0 / enough - 1.0)
+    most = np.floor(scored * (100.0 / enough - 1.0) + 1e-9)
     is_said = ~is_gone & (scored > 0)
-    is_enough = is_said & (missing <= most + 1e-9)
+    is_enough = is_said & (missing <= most)
     limit = np.where(scored > 0, least, minimum)
+    room = _ROOM * max(minimum, least)
+    # Per side of a number: of those without a result, and of those with one.
+    down = np.where(is_said & ~is_enough, missing - most - 1.0, missing), np.maximum(found - 1.0, 0.0)
+    up = np.where(is_enough, most - missing, room), np.where(found > 0, room, 0.0)
+    # Where it is known that no fewer can be without one, more must be possible; figures have room of their own, and are
+    # not to be worked out from here.
+    width = np.where(few, limit - 2.0, 0.0), np.where((found > 0) & (found < minimum), 1.0, 0.0)
+    none = np.zeros(len(lost))
     system = bounded(
         System(
-            name=f"{year_of(stage, rows)} pupils without a result",
-            down=np.where(is_said & ~is_enough, missing - np.floor(most + 1e-9) - 1.0, missing),
-            up=np.where(is_enough, np.floor(most + 1e-9) - missing, _ROOM * max(minimum, least)),
-            need_down=np.where(few, missing - 1.0, 0.0),
-            need_up=np.where(few, limit - 1.0 - missing, 0.0),
-            # Where it is known that no fewer can be without one, more must be possible.
-            need_width=np.where(few, limit - 2.0, 0.0),
-            sums=vstack([stage.sums, ties]).tocsr(),
+            name=name,
+            down=np.concatenate(down),
+            up=np.concatenate(up),
+            need_down=np.append(np.where(few, missing - 1.0, 0.0), none),
+            need_up=np.append(np.where(few, limit - 1.0 - missing, 0.0), none),
+            need_width=np.concatenate(width),
+            sums=vstack(
+                [block_diag([stage.sums, stage.sums[:, lost]]), _ties(stage, registry, stage.n, lost)], format="csr"
+            ),
             # Who has no score has no value added: the other way round than those who have them.
-            orders=(-stage.orders).tocsr(),
+            orders=hstack([-stage.orders, csr_matrix((stage.orders.shape[0], len(lost)))], format="csr"),
             slack=np.maximum(-stage.orders @ missing, 0.0),
         )
     )
     # Nearly all of this is of few pupils: what even hiding all of it would leave known is not asked for.
-    narrow_ranges(system, np.ones(size, dtype=bool))
-    cost = np.bincount(joined, stage.cost, count).astype(np.float64)
-    none = np.zeros(0, dtype=np.int64)
-    # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
-    return Problem(system.name, cost, forced, np.zeros(count, dtype=bool), none, none, [View(system, decision)])
+    narrow_ranges(system, np.ones(len(system.down), dtype=bool))
+    return system
 
 
 def _limits(registry: Registry, tier: str) -> tuple[float, float]:
@@ -170,31 +192,53 @@ def _outcome(measure: Mapping[str, Any], registry: Registry) -> tuple[str, str]:
     return ("", "") if outcome is None else (str(outcome["assessment_id"]), str(outcome["subject"]))
 
 
-def _same_pupils(stage: Stage, registry: Registry, expected: Floats, gone: Bools) -> tuple[Integers, Bools]:
-    """Pairs of cells of one assessment, and whether what they lack differs by a known number: of the same pupils.
+def _told_together(stage: Stage, registry: Registry, expected: Floats, gone: Bools) -> Integers:
+    """Pairs of cells of one assessment of which either's coverage tells how many both were expected to be.
 
-    Either's coverage tells of how many both are. That of a measure within another one that is shown tells nothing new.
-    Of two subjects it is only presumed that the same pupils were expected: told together they say whether it is so.
+    That of a measure within another one that is shown tells nothing new.
     """
     outcome = {str(m["measure_id"]): _outcome(m, registry) for m in registry.measures}
     subsets, measure = set(subset_measures(registry)), stage.cells["family"].to_numpy()
     pairs: list[tuple[int, int]] = []
-    is_tied: list[bool] = []
-    assessment = stage.cells["family"].map({name: ids[0] for name, ids in outcome.items()})
-    by_pupils = stage.cells.assign(assessment=assessment).groupby(["assessment", *CELL], sort=True)
-    for same in by_pupils.indices.values():
-        for one, other in combinations(np.sort(np.asarray(same, dtype=np.int64)).tolist(), 2):
-            are_equal, any_gone = expected[one] == expected[other], gone[one] or gone[other]
+    for same in _of_one_assessment(stage, registry):
+        for one, other in combinations(same.tolist(), 2):
             if outcome[measure[one]] == outcome[measure[other]]:
                 inner, outer = (one, other) if gone[one] else (other, one)
                 is_apart = (measure[inner], measure[outer]) in subsets and gone[inner]
-                is_pair = are_equal and not (gone[one] and gone[other]) and not is_apart
+                is_pair = expected[one] == expected[other] and not (gone[one] and gone[other]) and not is_apart
             else:
-                is_pair = not any_gone
+                is_pair = not (gone[one] or gone[other])
             if is_pair:
                 pairs.append((one, other))
-                is_tied.append(bool(are_equal and not any_gone))
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array(is_tied, dtype=bool)
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _ties(stage: Stage, registry: Registry, expected: Floats, lost: Integers) -> csr_matrix:
+    """Of the same pupils those with and without a result are as many: relations over the cells and, after them, `lost`.
+
+    lost: cells of which those with a result are hidden. Of two subjects it is only presumed that the same pupils were
+    expected: told together they say whether it is so.
+    """
+    size = len(expected)
+    place = np.full(size, -1, dtype=np.int64)
+    place[lost] = size + np.arange(len(lost))
+    pairs = []
+    for same in _of_one_assessment(stage, registry):
+        equal = same[np.argsort(expected[same], kind="stable")]
+        pairs.append(np.stack([equal[:-1], equal[1:]], axis=1)[np.diff(expected[equal]) == 0])
+    ends = np.concatenate([np.zeros((0, 2), dtype=np.int64), *pairs])
+    columns = np.concatenate([ends, place[ends]], axis=1)
+    values = np.tile([1.0, -1.0, 1.0, -1.0], (len(ends), 1))
+    row = np.repeat(np.arange(len(ends)), 4)
+    use = columns.ravel() >= 0
+    return csr_matrix((values.ravel()[use], (row[use], columns.ravel()[use])), shape=(len(ends), size + len(lost)))
+
+
+def _of_one_assessment(stage: Stage, registry: Registry) -> list[Integers]:
+    """The cells of each group of pupils in each assessment, one per measure of it."""
+    assessment = stage.cells["family"].map({str(m["measure_id"]): _outcome(m, registry)[0] for m in registry.measures})
+    by_pupils = stage.cells.assign(assessment=assessment).groupby(["assessment", *CELL], sort=True)
+    return [np.sort(np.asarray(same, dtype=np.int64)) for same in by_pupils.indices.values()]
 
 
 def _joined(stage: Stage, pairs: Integers) -> Integers:
