@@ -53,8 +53,9 @@ SELECT * FROM query_table(?) WHERE academic_year = ? ORDER BY period, feed, scho
 _UNIT_COVERAGE = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? AND level = ? AND unit_code = ?
 """
-_LA_COMPARATORS = """
-SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND period = ? ORDER BY la_code, comparator
+_PUBLISHED_COMPARATORS = """
+SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND period = ?
+ORDER BY level, unit_code, comparator
 """
 _LOSS = """
 SELECT academic_year, table_name, level, max(cells) AS cells, sum(hidden) FILTER (reason = 'any')::BIGINT AS hidden,
@@ -308,11 +309,12 @@ def all_unit_coverage(release: Release) -> pd.DataFrame:
     return whole_table(release, published(release, UNIT_COVERAGE))
 
 
-def la_comparators(release: Release, academic_year: str, measure_id: str, period: str) -> pd.DataFrame:
-    """What DfE published beside each local authority's figure; none where the release is older than such rows."""
-    if not release.has("exports.la_comparator"):
+def published_comparators(release: Release, academic_year: str, measure_id: str, period: str) -> pd.DataFrame:
+    """What DfE published beside the figures of units; none where the release is older than such rows."""
+    if not release.has("exports.published_comparator"):
         return pd.DataFrame()
-    return release.frame(_LA_COMPARATORS, [published(release, "la_comparator"), academic_year, measure_id, period])
+    rows = published(release, "published_comparator")
+    return release.frame(_PUBLISHED_COMPARATORS, [rows, academic_year, measure_id, period])
 
 
 def loss(release: Release) -> pd.DataFrame:

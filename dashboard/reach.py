@@ -62,12 +62,12 @@ _OF_SCHOOLS = {
     "fct_enrolment": _WHOLE,
     "fct_session": _WHOLE,
     "gap": _PLAIN_GROUPS,
-    "la_comparator": _WHOLE,
     "measure": _WHOLE,
     "measure_value": _PLAIN_GROUPS,
     "progress_model": _WHOLE,
     "progress_pupil": _WHOLE,
     "progress_school": _WHOLE,
+    "published_comparator": _WHOLE,
     "published_statistic": _WHOLE,
     "unit_coverage": _WHOLE,
 }
@@ -80,10 +80,10 @@ _OF_YEAR_GROUPS = {
     "dim_school": _WHOLE,
     "fct_enrolment": _OWN_ENROLMENTS,
     "fct_session": _OWN_ENROLMENTS,
-    "la_comparator": _WHOLE,
     "measure": _WHOLE,
     "measure_value": _OWN_YEAR_GROUPS,
     "progress_pupil": _OWN_PUPILS,
+    "published_comparator": _WHOLE,
     "published_statistic": _WHOLE,
 }
 # Whose pupils a role reads: on roll at its schools in the release's academic year, in one of its year groups; where it

@@ -143,7 +143,7 @@ def rests_on(row: Mapping[Any, Any]) -> str | None:
 def beside_published(ours: Mapping[Any, Any], published: Mapping[str, Mapping[Any, Any]], unit: str) -> str:
     """Our figure of a local authority beside DfE's of it and of its statistical neighbours, as a sentence.
 
-    Parameters: `ours`, a row of `measure_value`; `published`, rows of `la_comparator` by comparator; `unit`, the
+    Parameters: `ours`, a row of `measure_value`; `published`, rows of `published_comparator` by comparator; `unit`, the
     measure's.
     """
     parts = [f"{_value_or_status(ours, unit)} at our schools there"]

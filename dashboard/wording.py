@@ -32,6 +32,8 @@ FIGURES = frozenset(
     [
         "value",
         "value_before",
+        "national_value",
+        "region_value",
         "ci_low",
         "ci_high",
         "gap",
@@ -66,6 +68,8 @@ UNIT_FIGURES = frozenset(
         "ci_high",
         "gap",
         "value_before",
+        "national_value",
+        "region_value",
         "value_group",
         "value_comparator",
         "within_school",

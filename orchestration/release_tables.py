@@ -10,8 +10,8 @@ import duckdb
 from orchestration.errors import ChainError
 
 PUBLIC_TABLES = (
-    *("coverage", "dim_school", "disclosure_loss", "gap", "la_comparator", "measure", "measure_value"),
-    *("progress_model", "progress_school", "unit_coverage"),
+    *("coverage", "dim_school", "disclosure_loss", "gap", "measure", "measure_value"),
+    *("progress_model", "progress_school", "published_comparator", "unit_coverage"),
 )
 LEADERS_TABLES = (*PUBLIC_TABLES, "data_quality_issue", "delivery")
 TIER_SCHEMAS = {"public": "exports_public", "leaders": "exports_leaders"}
@@ -39,12 +39,12 @@ GRAIN: dict[str, tuple[str, ...]] = {
     "fct_enrolment": ("enrolment_key",),
     "fct_session": ("enrolment_key", "session_date", "session"),
     "gap": (*_GROUPED, "group_dimension", "group_value", "comparator"),
-    "la_comparator": ("academic_year", "period", "la_code", "measure_id", "comparator"),
     "measure": ("measure_id", "definition_version"),
     "measure_value": (*_GROUPED, "group_dimension", "group_value"),
     "progress_model": ("academic_year", "measure_id", "method"),
     "progress_pupil": ("academic_year", "measure_id", "pupil_key"),
     "progress_school": ("academic_year", "measure_id", "school_key"),
+    "published_comparator": ("academic_year", "period", "level", "unit_code", "measure_id", "comparator"),
     "published_statistic": (
         "publication",
         "time_period",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import queries, readings, wording
@@ -13,6 +11,7 @@ from dashboard.components import palette
 from dashboard.components.charts import interval_plot, points
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
+from dashboard.components.schools import with_schools
 from dashboard.context import Context
 from dashboard.views import bridges, comparators, reasons, windows
 
@@ -188,25 +187,3 @@ def dimension_words(context: Context, dimension: str) -> str:
 
 def unit_axis(unit: str) -> str:
     return "%" if unit == "percent" else unit
-
-
-def _in_order(names: pd.Series[str]) -> pd.Series[str]:
-    """Names as people order them: School 2 before School 10."""
-    return names.astype("string").map(
-        lambda name: name if pd.isna(name) else re.sub(r"\d+", lambda found: found[0].zfill(9), name)
-    )
-
-
-def with_schools(context: Context, frame: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Rows with the school's name and phase, by both. A unit code is a URN; an unknown school keeps its code."""
-    schools = context.schools[["school_key", "urn", "school_name", "phase"]]
-    rows = frame.drop(columns=[column for column in ("urn", "school_name", "phase") if column in frame])
-    merged = rows.merge(
-        schools,
-        left_on=key,
-        right_on="urn" if key == "unit_code" else "school_key",
-        how="left",
-        suffixes=("", "_of_school"),
-    )
-    merged["school_name"] = merged["school_name"].fillna(merged[key].astype("string"))
-    return merged.sort_values(["phase", "school_name"], kind="stable", key=_in_order).reset_index(drop=True)

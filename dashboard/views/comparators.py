@@ -1,4 +1,4 @@
-"""Beside our figure of a local authority: what DfE published of it, of its region, of England and of its neighbours."""
+"""Beside our figures what DfE published: of the schools of a phase, of an authority and of its neighbours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import queries, readings, wording
-from dashboard.components.figure import Table, figure
+from dashboard.components.figure import Caption, Table, figure
+from dashboard.components.schools import with_schools
 from dashboard.context import Context
 
 _ORDER = ("la", "neighbours", "region", "national")
@@ -18,19 +19,77 @@ _SENTENCES_OF = 3
 
 
 def section(context: Context, year: str, period: str, definition: dict[str, Any]) -> None:
-    """The table of one measure, year and period; nothing where DfE published nothing that matches.
+    """The tables of one measure, year and period; nothing where DfE published nothing that matches.
 
     Parameters: `definition`, of the measure.
     """
-    measure_id, unit = str(definition["measure_id"]), str(definition["unit"])
-    published: pd.DataFrame = context.ask(queries.la_comparators, year, measure_id, period)
+    published: pd.DataFrame = context.ask(queries.published_comparators, year, str(definition["measure_id"]), period)
     if published.empty:
         return
+    st.header("Beside what DfE published", anchor=False)
+    by_level = dict(tuple(published.groupby("level")))
+    if "school" in by_level:
+        _of_schools(context, year, period, definition, by_level["school"])
+    if "la" in by_level:
+        _of_authorities(context, year, period, definition, by_level["la"])
+
+
+def _of_schools(context: Context, year: str, period: str, definition: dict[str, Any], published: pd.DataFrame) -> None:
+    """Each school beside the schools of its phase in England and in its region."""
+    measure_id, unit, name = (str(definition[part]) for part in ("measure_id", "unit", "name"))
+    frame = context.ask(queries.values, year, measure_id, "school", "all", period)
+    if frame.empty:
+        return
+    for kind in ("national", "region"):
+        found = published[published["comparator"].eq(kind)].set_index("unit_code")["value"]
+        frame[f"{kind}_value"] = frame["unit_code"].map(found).astype(float)
+    frame["against_national"] = [
+        readings.CANNOT_TELL
+        if not readings.shown(row) or wording.missing(row["national_value"])
+        else readings.against(row["ci_low"], row["ci_high"], row["national_value"])
+        for row in frame.to_dict("records")
+    ]
+    frame = with_schools(context, frame, "unit_code")
+    counts = frame["against_national"].value_counts().to_dict()
+    parts = [f"{counts[word]} {word}" for word in ("above", "below", readings.CANNOT_TELL) if counts.get(word)]
+    figure(
+        key=f"published_schools_{measure_id}",
+        title=f"Beside England: {', '.join(parts)}",
+        takeaway="Above or below means that the school's interval does not hold England's figure of the schools of its "
+        f"phase, not why. {_unlike(context, published)} A special or all-through school has no phase that was "
+        "published.",
+        alt_text=f"A table of {name.lower()} of {len(frame)} schools and of what DfE published of the schools of their "
+        "phase in England and their region.",
+        caption=_caption(context, measure_id, "schools", year, period),
+        table=Table(
+            frame,
+            (
+                *("school_name", "phase", "n", "value", "interval"),
+                *("national_value", "region_value", "against_national", "status"),
+            ),
+            unit,
+            {
+                "national_value": "England, same phase",
+                "region_value": "Region, same phase",
+                "against_national": "Against England",
+            },
+            {"interval": ("ci_low", "ci_high")},
+            not_applicable=frozenset({"national_value", "region_value"}),
+        ),
+        level=3,
+    )
+
+
+def _of_authorities(
+    context: Context, year: str, period: str, definition: dict[str, Any], published: pd.DataFrame
+) -> None:
+    """Our schools of each authority beside all of its schools, its region, England and its neighbours."""
+    measure_id, unit = str(definition["measure_id"]), str(definition["unit"])
     names = dict(zip(context.schools["la_code"], context.schools["la_name"], strict=True))
     ours = context.ask(queries.values, year, measure_id, "la", "all", period)
     own = {str(row["unit_code"]): row for row in ours.to_dict("records")}
     rows, sentences = [], []
-    for la_code, of_la in published.groupby("la_code"):
+    for la_code, of_la in published.groupby("unit_code"):
         place = str(names.get(la_code, la_code))
         found = {str(row["comparator"]): row for row in of_la.to_dict("records")}
         mine = own.get(str(la_code), {"value": None, "status": "x"})
@@ -48,25 +107,15 @@ def section(context: Context, year: str, period: str, definition: dict[str, Any]
             if kind in found
         ]
         sentences.append(f"{place}: {readings.beside_published(mine, found, unit)}")
-    day = wording.day(max(published["publication_date"]))
     edition = next((str(text) for text in published["edition"] if not wording.missing(text)), None)
     listed = f" Statistical neighbours are those of DfE's list of {edition}, each counting the same." if edition else ""
-    st.header("Beside what DfE published", anchor=False)
     figure(
         key=f"published_{measure_id}",
         title="What DfE published of the same year and phase",
         takeaway=" ".join(sentences[:_SENTENCES_OF] if len(sentences) <= _SENTENCES_OF else [])
-        + f" DfE's figures were published on {day} and are of its whole year; ours end on {context.as_of}. DfE counts "
-        "pupils aged 5 to 15 in every state-funded school of the phase or of all phases, we count all on roll in ours: "
-        f"where ages and phases are mixed differently, the figures differ by that as well.{listed}",
+        + f" {_unlike(context, published)}{listed}",
         alt_text="A table of our figure of each local authority and of what DfE published beside it.",
-        caption=replace(
-            context.caption(
-                measure_id, "local authorities with schools here", f"{year}, {wording.period_name(period)}"
-            ),
-            source="the schools' own records; Department for Education, Pupil attendance in schools, and Local "
-            "Authority Interactive Tool (Open Government Licence v3.0)",
-        ),
+        caption=_caption(context, measure_id, "local authorities with schools here", year, period),
         table=Table(
             pd.DataFrame(rows),
             ("place", "comparator_name", "value", "of", "status"),
@@ -74,6 +123,24 @@ def section(context: Context, year: str, period: str, definition: dict[str, Any]
             {"place": "Local authority", "comparator_name": "Figure of", "of": "Places with a figure"},
         ),
         level=3,
+    )
+
+
+def _unlike(context: Context, published: pd.DataFrame) -> str:
+    """In what DfE's figures are unlike ours."""
+    day = wording.day(max(published["publication_date"]))
+    return (
+        f"DfE's figures were published on {day} and are of its whole year; ours end on {context.as_of}. DfE counts "
+        "pupils aged 5 to 15 in every state-funded school of the phase or of all phases, we count all on roll in ours: "
+        "where ages and phases are mixed differently, the figures differ by that as well."
+    )
+
+
+def _caption(context: Context, measure_id: str, places: str, year: str, period: str) -> Caption:
+    return replace(
+        context.caption(measure_id, places, f"{year}, {wording.period_name(period).lower()}"),
+        source="the schools' own records; Department for Education, Pupil attendance in schools, and Local "
+        "Authority Interactive Tool (Open Government Licence v3.0)",
     )
 
 

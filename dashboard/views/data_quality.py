@@ -8,8 +8,8 @@ import streamlit as st
 from dashboard import queries, wording
 from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
+from dashboard.components.schools import with_schools
 from dashboard.context import SOURCE, Context
-from dashboard.views.attendance import with_schools
 
 
 def render(context: Context) -> None:

@@ -12,8 +12,8 @@ from dashboard.components import palette
 from dashboard.components.charts import interval_plot, points
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
+from dashboard.components.schools import with_schools
 from dashboard.context import Context
-from dashboard.views.attendance import with_schools
 
 WHOLE = {"trust": "All schools of the trust", "la": "Local authority"}
 _COLUMNS = ("n_group", "n_comparator", "value_group", "value_comparator", "gap", "interval", "effect_size")

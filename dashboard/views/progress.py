@@ -15,8 +15,8 @@ from dashboard.components import palette
 from dashboard.components.charts import interval_plot, points
 from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
+from dashboard.components.schools import with_schools
 from dashboard.context import Context
-from dashboard.views.attendance import with_schools
 
 _TOLERANCE = 0.001
 

@@ -38,7 +38,7 @@
         'dim_school': {'key': ['school_key'], 'figures': []},
         'measure': {'key': ['measure_id', 'definition_version'], 'figures': []},
         'unit_coverage': {'key': ['academic_year', 'period', 'level', 'unit_code'], 'figures': []},
-        'la_comparator': {'key': ['academic_year', 'period', 'la_code', 'measure_id', 'comparator'], 'figures': []},
+        'published_comparator': {'key': ['academic_year', 'period', 'level', 'unit_code', 'measure_id', 'comparator'], 'figures': []},
         'delivery': {
             'key': ['delivery_id'],
             'figures': ['rows_read', 'rows_accepted', 'rows_quarantined', 'rows_current', 'rows_superseded', 'rows_held']},

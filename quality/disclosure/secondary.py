@@ -305,7 +305,7 @@ class _Master:
         hidden = self.problem.forced.copy()
         self.last = []
         wanted: list[tuple[Integers, tuple[bytes, bytes, bytes]]] = []
-        unsolved: dict[tuple[bytes, bytes, bytes], tuple[Integers, list[_Rule], Bools]] = {}
+        unsolved: dict[tuple[bytes, bytes, bytes], tuple[Integers, list[_Rule], Bools, bool]] = {}
         for members, numbers in self.blocks():
             crowded = len(members) > _QUICK and len(numbers) > self.limits.crowd * len(members)
             self.is_crowded |= crowded and self.is_small
@@ -313,7 +313,10 @@ class _Master:
             key = numbers.tobytes(), members.tobytes(), kept[members].tobytes()
             wanted.append((members, key))
             if key not in self.solved:
-                unsolved[key] = members, [self.rules[k] for k in numbers], kept[members]
+                rules = [self.rules[k] for k in numbers]
+                # Asked before any block is solved: what one decides greedily is offered to the others from then on.
+                is_whole = all(self.offered[rule.among].all() for rule in rules)
+                unsolved[key] = members, rules, kept[members], is_whole
         # HiGHS lets other threads run; blocks share no decision, so in which order they end changes nothing.
         with ThreadPoolExecutor() as pool:
             found = pool.map(lambda block: self._solve_block(*block), unsolved.values())
@@ -324,7 +327,13 @@ class _Master:
             self.last.append((members, method, bound))
         return hidden
 
-    def _solve_block(self, members: Integers, rules: list[_Rule], kept: Bools) -> tuple[Bools, str, float]:
+    def _solve_block(
+        self, members: Integers, rules: list[_Rule], kept: Bools, is_whole: bool
+    ) -> tuple[Bools, str, float]:
+        """Which members to hide, how it was found, and what must be lost at the least.
+
+        is_whole: whether all that the rules could use is offered.
+        """
         place = np.full(len(self.problem.cost), -1, dtype=np.int64)
         place[members] = np.arange(len(members))
         if len(members) <= self.limits.cells:
@@ -346,7 +355,6 @@ class _Master:
                 ),
                 options={"node_limit": self.limits.nodes, "mip_rel_gap": self.limits.gap},
             )
-            is_whole = all(self.offered[rule.among].all() for rule in rules)
             if solved.status == _INFEASIBLE and is_whole:
                 raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
             if solved.x is not None:

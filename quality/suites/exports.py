@@ -104,7 +104,7 @@ TABLE_KEYS = {
     "coverage": ("academic_year", "period", "feed", "school_key"),
     "disclosure_loss": ("academic_year", "table_name", "level", "reason"),
     "unit_coverage": UNIT_COVERAGE_KEY,
-    "la_comparator": ("academic_year", "period", "la_code", "measure_id", "comparator"),
+    "published_comparator": ("academic_year", "period", "level", "unit_code", "measure_id", "comparator"),
     "data_quality_issue": ("issue_id",),
     "delivery": ("delivery_id",),
 }
@@ -355,7 +355,7 @@ def _column_rules() -> list[Rule]:
             "Names, dates of birth and pupil numbers stand in no mart, aggregate, fit or export.",
             RowsWhere(
                 "table_catalog = current_database() and lower(column_name) in "
-                f"({identity}) and (table_schema in ('marts', 'aggregates', 'fits', 'disclosure', 'dq') or "
+                f"({identity}) and (table_schema in ('marts', 'aggregates', 'fits', 'disclosure') or "
                 f"table_schema like 'exports%')"
             ),
             key,

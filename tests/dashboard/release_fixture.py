@@ -32,7 +32,7 @@ SCHOOLS = [
 VAR_SCHOOL, VAR_PUPIL = 0.08, 0.56
 TABLES = (
     *("dim_school", "measure", "measure_value", "gap", "progress_school", "progress_model", "coverage"),
-    *("disclosure_loss", "unit_coverage", "la_comparator"),
+    *("disclosure_loss", "unit_coverage", "published_comparator"),
 )
 TRUST = "T0001"
 
@@ -387,11 +387,12 @@ def figures_of(
             for feed in (["session_marks"] if with_attendance else ["assessment_results"])
             for urn, _, _, pupils, _ in schools
         ],
-        "la_comparator": [
+        "published_comparator": [
             {
                 "academic_year": YEARS[1],
                 "period": "YTD",
-                "la_code": "999",
+                "level": level,
+                "unit_code": unit_code,
                 "measure_id": "attendance_rate",
                 "comparator": comparator,
                 "phase": "All",
@@ -403,10 +404,13 @@ def figures_of(
                 "edition": "2025-05" if places > 1 else None,
                 "status": "ok",
             }
-            for comparator, name, places, value in (
-                ("la", "Exampleshire", 1, 93.25),
-                ("national", "England", 1, 93.1),
-                ("neighbours", "Statistical neighbours", 10, 92.75),
+            for level, unit_code, comparator, name, places, value in (
+                ("la", "999", "la", "Exampleshire", 1, 93.25),
+                ("la", "999", "national", "England", 1, 93.1),
+                ("la", "999", "neighbours", "Statistical neighbours", 10, 92.75),
+                ("school", "100001", "national", "England", 1, 94.0),
+                ("school", "100001", "region", "North", 1, 94.25),
+                ("school", "100002", "national", "England", 1, 99.0),
             )
         ],
         "unit_coverage": [

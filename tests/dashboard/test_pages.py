@@ -360,6 +360,18 @@ def test_a_page_of_a_release_from_before_such_rows_has_no_such_sentence(
     assert "Registers came from" not in text_of(shown)
 
 
+def test_the_attendance_page_shows_schools_beside_england_of_their_phase(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One school's interval lies above England's, one's below; of the others nothing was published."""
+    text = html.unescape(text_of(run_page(settings, "attendance", monkeypatch)))
+    assert "Beside England: 1 above, 1 below, 4 cannot tell" in text
+    start = text.index("Beside England: 1")
+    table = text[start : text.index("Exampleshire", start)]
+    for part in ("England, same phase", "Region, same phase", "94.0%", "94.2%", "99.0%", "not applicable (z)"):
+        assert part in table, part
+
+
 def test_the_attendance_page_shows_what_dfe_published_of_the_authority_and_its_neighbours(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

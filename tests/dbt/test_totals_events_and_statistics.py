@@ -158,8 +158,8 @@ def test_the_shipped_figures_of_neighbours_are_averaged_beside_an_authoritys_own
     figures = [float(secondary[code]) for code in neighbours if secondary[code] != "c"]
     found = built.first.rows(
         "select comparator, comparator_name, places, places_with_figure, round(value, 6), publication_date, edition, "
-        "status from exports_public.la_comparator where la_code = '211' and academic_year = '2025/26' "
-        "and measure_id = 'persistent_absence_rate' order by comparator"
+        "status from exports_public.published_comparator where level = 'la' and unit_code = '211' "
+        "and academic_year = '2025/26' and measure_id = 'persistent_absence_rate' order by comparator"
     )
     day = date(2026, 7, 23)
     average = round(sum(figures) / len(figures), 6)

@@ -104,7 +104,7 @@ def _plant(
 
 
 def _hidden_from(table: str, number: int, row: Row) -> set[str]:
-    if table in ("dim_school", "measure", "la_comparator", "unit_coverage"):
+    if table in ("dim_school", "measure", "published_comparator", "unit_coverage"):
         return set()
     forced: dict[int, set[str]] = {0: {"public", "leaders"}, 1: {"public"}}
     counts = [row[name] for name in _COUNTS if row.get(name) is not None]

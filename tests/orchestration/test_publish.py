@@ -67,11 +67,11 @@ def test_a_release_is_laid_out_by_tier_and_school(settings: Settings, warehouse:
         "dim_school.parquet",
         "disclosure_loss.parquet",
         "gap.parquet",
-        "la_comparator.parquet",
         "measure.parquet",
         "measure_value.parquet",
         "progress_model.parquet",
         "progress_school.parquet",
+        "published_comparator.parquet",
         "unit_coverage.parquet",
     ]
     assert {"data_quality_issue.parquet", "delivery.parquet"} <= {path.name for path in (root / "leaders").iterdir()}

@@ -498,7 +498,7 @@ def _exports(tier: str) -> list[Fault]:
         "coverage": "feed",
         "disclosure_loss": "level",
         "unit_coverage": "level",
-        "la_comparator": "comparator_name",
+        "published_comparator": "comparator_name",
         "data_quality_issue": "rule_id",
         "delivery": "file_name",
     }
@@ -511,7 +511,7 @@ def _exports(tier: str) -> list[Fault]:
                 "progress_model": "",
                 "disclosure_loss": f"{of_models} and reason = 'primary'",
                 "unit_coverage": lacking,
-                "la_comparator": "",
+                "published_comparator": "",
                 "data_quality_issue": "",
                 "delivery": "where feed = 'pupils'",
             }.get(table, one)

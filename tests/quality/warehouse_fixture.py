@@ -180,8 +180,9 @@ school_key, 120 as expected, 120 as received, 100.0 as share, 'ok' as status fro
 create table marts.unit_coverage as select '2025/26' as academic_year, u.* from (values ('YTD', 'trust', 'Trees', 2, 2,
 cast(null as bigint), cast(null as bigint), 'ok'), ('AUT', 'trust', 'Trees', 3, 2, 240, 220, 'ok'))
 as u(period, level, unit_code, schools, schools_received, pupils, pupils_received, status);
-create table marts.la_comparator as select '2025/26' as academic_year, 'YTD' as period, '201' as la_code,
-'attendance_rate' as measure_id, 'neighbours' as comparator, 'Statistical neighbours' as comparator_name, 93e0 as value;
+create table marts.published_comparator as select '2025/26' as academic_year, 'YTD' as period, 'la' as level,
+'201' as unit_code, 'attendance_rate' as measure_id, 'neighbours' as comparator,
+'Statistical neighbours' as comparator_name, 93e0 as value;
 create table marts.data_quality_issue as select 'i1' as issue_id, 'SM-003' as rule_id, '100001' as school_key,
 'refuse' as severity, 'open' as status, timestamp '2025-09-05 18:00:00' as first_seen,
 timestamp '2025-09-05 18:00:00' as last_seen, 1 as n_rows, 0.1 as effect_pp;
@@ -300,7 +301,7 @@ def _write_exports(connection: duckdb.DuckDBPyConnection, tier: str, n_tables: i
         "progress_school",
         "progress_model",
         "coverage",
-        "la_comparator",
+        "published_comparator",
         "data_quality_issue",
         "delivery",
     )

@@ -1,15 +1,17 @@
 {{ config(tags=['step_1']) }}
 {%- set matched = var('registry')['comparators'] -%}
 -- The average of statistical neighbours is over the figures that were published of them, each authority counting the same.
+-- A unit has a region and an authority where all of its schools are in one.
 with unit as (
     select
-        school.la_code,
-        min(school.region_name) as region_name,
-        min(member.phase) as phase
-    from {{ ref('dim_school') }} as school
-    inner join {{ ref('school_unit') }} as member
-        on school.school_key = member.school_key and member.level = 'la' and school.la_code = member.unit_code
-    group by school.la_code
+        member.level,
+        member.unit_code,
+        min(member.phase) as phase,
+        case when count(distinct coalesce(school.region_name, '')) = 1 then min(school.region_name) end as region_name,
+        case when count(distinct coalesce(school.la_code, '')) = 1 then min(school.la_code) end as la_code
+    from {{ ref('school_unit') }} as member
+    inner join {{ ref('dim_school') }} as school on member.school_key = school.school_key
+    group by member.level, member.unit_code
 ),
 
 phase as (
@@ -51,7 +53,8 @@ figure as (
 
 place as (
     select
-        unit.la_code,
+        unit.level,
+        unit.unit_code,
         unit.phase,
         figure.academic_year,
         figure.measure_id,
@@ -81,7 +84,8 @@ told as (
 
 neighbours as (
     select
-        unit.la_code,
+        unit.level,
+        unit.unit_code,
         unit.phase,
         told.academic_year,
         told.measure_id,
@@ -92,20 +96,21 @@ neighbours as (
         max(figure.publication_date) as publication_date
     from unit
     inner join told on unit.phase = told.phase
-    inner join {{ ref('statistical_neighbour') }} as neighbour on unit.la_code = neighbour.la_code
+    inner join {{ ref('statistical_neighbour') }} as neighbour on unit.level = 'la' and unit.unit_code = neighbour.la_code
     left join figure
         on neighbour.neighbour_la_code = figure.la_code
             and figure.geographic_level = 'Local authority'
             and told.academic_year = figure.academic_year
             and told.phase = figure.phase
             and told.measure_id = figure.measure_id
-    group by unit.la_code, unit.phase, told.academic_year, told.measure_id
+    group by unit.level, unit.unit_code, unit.phase, told.academic_year, told.measure_id
 )
 
 select
     academic_year,
     {{ sql_text(matched['period']) }} as period,
-    la_code,
+    level,
+    unit_code,
     measure_id,
     comparator,
     phase,
@@ -121,7 +126,8 @@ union all
 select
     academic_year,
     {{ sql_text(matched['period']) }} as period,
-    la_code,
+    level,
+    unit_code,
     measure_id,
     'neighbours' as comparator,
     phase,

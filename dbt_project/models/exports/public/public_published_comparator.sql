@@ -1,0 +1,5 @@
+{{ config(alias='published_comparator') }}
+{{ exported('published_comparator', 'public', [
+    'academic_year', 'period', 'level', 'unit_code', 'measure_id', 'comparator', 'phase', 'comparator_name', 'places',
+    'places_with_figure', 'value', 'publication_date', 'edition', 'status'
+]) }}
