@@ -32,8 +32,6 @@ FIGURES = frozenset(
     [
         "value",
         "value_before",
-        "national_value",
-        "region_value",
         "ci_low",
         "ci_high",
         "gap",

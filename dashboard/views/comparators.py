@@ -14,6 +14,7 @@ from dashboard.components.schools import with_schools
 from dashboard.context import Context
 
 _ORDER = ("la", "neighbours", "region", "national")
+_NOT_COMPARED = "not compared"
 _SENTENCES_OF = 3
 """Authorities of which the takeaway speaks one by one; the table has them all."""
 
@@ -44,7 +45,7 @@ def _of_schools(context: Context, year: str, period: str, definition: dict[str, 
         found = published[published["comparator"].eq(kind)].set_index("unit_code")["value"]
         frame[f"{kind}_value"] = frame["unit_code"].map(found).astype(float)
     frame["against_national"] = [
-        readings.CANNOT_TELL
+        _NOT_COMPARED
         if not readings.shown(row) or wording.missing(row["national_value"])
         else readings.against(row["ci_low"], row["ci_high"], row["national_value"])
         for row in frame.to_dict("records")
@@ -54,10 +55,13 @@ def _of_schools(context: Context, year: str, period: str, definition: dict[str, 
     parts = [f"{counts[word]} {word}" for word in ("above", "below", readings.CANNOT_TELL) if counts.get(word)]
     figure(
         key=f"published_schools_{measure_id}",
-        title=f"Beside England: {', '.join(parts)}",
+        title=f"Beside England: {', '.join(parts)}" if parts else "No school can be set beside England's",
         takeaway="Above or below means that the school's interval does not hold England's figure of the schools of its "
-        f"phase, not why. {_unlike(context, published)} A special or all-through school has no phase that was "
-        "published.",
+        "phase, not why; about one school in 20 does not by chance alone. "
+        f"{counts.get(_NOT_COMPARED, 0)} of {len(frame)} schools are not compared: their figure is not shown, or we "
+        "have not matched their phase to one of DfE's, as of special, all-through and nursery schools. A school that "
+        "opened, closed or sent part of its registers is judged by that part, and who has been persistently absent so "
+        f"far is not who will have been at the end. {_unlike(context, year, published)}",
         alt_text=f"A table of {name.lower()} of {len(frame)} schools and of what DfE published of the schools of their "
         "phase in England and their region.",
         caption=_caption(context, measure_id, "schools", year, period),
@@ -65,13 +69,14 @@ def _of_schools(context: Context, year: str, period: str, definition: dict[str, 
             frame,
             (
                 *("school_name", "phase", "n", "value", "interval"),
-                *("national_value", "region_value", "against_national", "status"),
+                *("national_value", "region_value", "against_national", "coverage", "status"),
             ),
             unit,
             {
                 "national_value": "England, same phase",
                 "region_value": "Region, same phase",
                 "against_national": "Against England",
+                "coverage": "Coverage (%)",
             },
             {"interval": ("ci_low", "ci_high")},
             not_applicable=frozenset({"national_value", "region_value"}),
@@ -113,7 +118,7 @@ def _of_authorities(
         key=f"published_{measure_id}",
         title="What DfE published of the same year and phase",
         takeaway=" ".join(sentences[:_SENTENCES_OF] if len(sentences) <= _SENTENCES_OF else [])
-        + f" {_unlike(context, published)}{listed}",
+        + f" {_unlike(context, year, published)}{listed}",
         alt_text="A table of our figure of each local authority and of what DfE published beside it.",
         caption=_caption(context, measure_id, "local authorities with schools here", year, period),
         table=Table(
@@ -126,11 +131,12 @@ def _of_authorities(
     )
 
 
-def _unlike(context: Context, published: pd.DataFrame) -> str:
-    """In what DfE's figures are unlike ours."""
+def _unlike(context: Context, year: str, published: pd.DataFrame) -> str:
+    """In what DfE's figures of an academic year are unlike ours."""
     day = wording.day(max(published["publication_date"]))
     return (
-        f"DfE's figures were published on {day} and are of its whole year; ours end on {context.as_of}. DfE counts "
+        f"DfE's figures were published on {day} and are of its year to date by then; ours are of {year}, by what had "
+        f"come on {context.as_of}. DfE counts "
         "pupils aged 5 to 15 in every state-funded school of the phase or of all phases, we count all on roll in ours: "
         "where ages and phases are mixed differently, the figures differ by that as well."
     )

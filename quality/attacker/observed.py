@@ -14,7 +14,8 @@ from quality.attacker.cells import Cells, Quantity, family_of
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# So many shown counts that all end in 0 or 5 are not chance (a fifth each: one in 400,000): they are rounded.
+# So many different shown counts that all end in 0 or 5 are not chance (a fifth each: one in 400,000): they are rounded.
+# Equal ones say it once: an authority of one school, and a year of one term, repeat theirs.
 _ROUNDED_BY_CHANCE = 8
 
 
@@ -163,7 +164,7 @@ def _forgive_sessions_of_shown_numbers(
 
 def _rounded_by(amount: Floats) -> float:
     """The most by which counts were rounded, as their last digits tell."""
-    counts = amount[(amount != 0) & np.isfinite(amount)]
+    counts = np.unique(amount[(amount != 0) & np.isfinite(amount)])
     if len(counts) < _ROUNDED_BY_CHANCE:
         return 0.0
     for base in (10, 5):

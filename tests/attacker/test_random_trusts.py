@@ -27,6 +27,12 @@ def test_no_random_trust_gives_a_hidden_count_away(part: int, soak_factor: int) 
     assert leaks == []
 
 
+def test_counts_that_repeat_are_not_taken_for_rounded() -> None:
+    """Two schools, each an authority of its own: the few counts that are shown stand there twice, and all end in 5."""
+    marts = random_trust(202, SOAK_MOST_SCHOOLS, MOVERS)
+    assert [b.sentence() for b in attacked(published(marts, suppressed(marts, "leaders")), "leaders")] == []
+
+
 def hidden_but_for(*periods: str) -> list[Breach]:
     """What is found out where the rows of some periods that are to be hidden are shown."""
     marts = random_trust(7, 5, MOVERS, weeks=4, half_terms=True)

@@ -71,7 +71,8 @@ def published(due: pd.DataFrame, hidden: Mapping[str, set[str]]) -> dict[str, pd
     marts = marts_of(due)
     values = marts.measure_value.assign(coverage=100 * due["received"] / due["expected"], value=0.5)
     values["coverage"] = values["coverage"].round(7)
-    sexes = due[due["group_dimension"].eq("sex")].drop(columns=["group_value", "group_definition"])
+    sexes = due[due["group_dimension"].eq("sex") & due["group_value"].isin(["F", "M"])]
+    sexes = sexes.drop(columns=["group_value", "group_definition"])
     both = sexes.groupby([column for column in MEASURE_VALUE_KEY if column in sexes], as_index=False).sum()
     gap = marts.gap.merge(both).assign(coverage=lambda rows: 100 * rows["received"] / rows["expected"])
     gap = gap.drop(columns=["expected", "received"])

@@ -1,13 +1,15 @@
 {{ config(tags=['step_1']) }}
 {%- set matched = var('registry')['comparators'] -%}
 -- The average of statistical neighbours is over the figures that were published of them, each authority counting the same.
--- A unit has a region and an authority where all of its schools are in one.
+-- A unit has a region and an authority where all of its schools are in one; an authority has its region whichever of its schools are known.
 with unit as (
     select
         member.level,
         member.unit_code,
         min(member.phase) as phase,
-        case when count(distinct coalesce(school.region_name, '')) = 1 then min(school.region_name) end as region_name,
+        case
+            when member.level = 'la' or count(distinct coalesce(school.region_name, '')) = 1 then min(school.region_name)
+        end as region_name,
         case when count(distinct coalesce(school.la_code, '')) = 1 then min(school.la_code) end as la_code
     from {{ ref('school_unit') }} as member
     inner join {{ ref('dim_school') }} as school on member.school_key = school.school_key
