@@ -355,7 +355,7 @@ def _column_rules() -> list[Rule]:
             "Names, dates of birth and pupil numbers stand in no mart, aggregate, fit or export.",
             RowsWhere(
                 "table_catalog = current_database() and lower(column_name) in "
-                f"({identity}) and (table_schema in ('marts', 'aggregates', 'fits', 'disclosure') or "
+                f"({identity}) and (table_schema in ('marts', 'aggregates', 'fits', 'disclosure', 'dq') or "
                 f"table_schema like 'exports%')"
             ),
             key,
