@@ -1,6 +1,6 @@
 """Run the benchmarks: a table, and `build/bench/<time>.json`.
 
-`python -m benchmarks [--large] [--only fits|chain|disclosure] [--work DIR]`
+`python -m benchmarks [--large] [--only fits|chain|disclosure|history] [--work DIR]`
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def fit_rows() -> Iterator[Row | Missing]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--large", action="store_true", help="also the trust of 60,000 pupils and 23 million marks")
-    parser.add_argument("--only", choices=("fits", "chain", "disclosure"), help="one part of the rows")
+    parser.add_argument("--only", choices=("fits", "chain", "disclosure", "history"), help="one part of the rows")
     parser.add_argument(
         "--work", type=Path, help="where scratch files go (default: a temporary folder, removed afterwards)"
     )
@@ -79,6 +79,8 @@ def _rows(only: str | None, work: Path, *, large: bool) -> Iterator[Row | Missin
         yield from fit_rows()
     if only in (None, "chain"):
         yield from chain.rows(work, large=large)
+    if only in (None, "history"):
+        yield chain.history_row(work)
     if only == "disclosure":
         yield from chain.disclosure_rows(work, (*chain.SMALLER, chain.LARGE) if large else chain.SMALLER)
 

@@ -61,7 +61,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Limits:
-    """cells: of a block that the integer programme takes. nodes: of its search. gap: share of the least loss to ignore.
+    """cells: of a block that the integer programme takes. nodes: of its search; one for a block of more decisions than
+    `broad`, where the hundred take half a minute and find nothing better. gap: share of the least loss to ignore.
 
     choices: decisions of a problem that is searched whole; of a larger one each rule is offered the `offers` cheapest.
     fresh: rounds of audit and solution, each from nothing, after which what was chosen is kept and only added to.
@@ -75,6 +76,7 @@ class Limits:
     choices: int
     offers: int
     nodes: int
+    broad: int
     fresh: int
     rounds: int
     few: int
@@ -353,7 +355,10 @@ class _Master:
                 constraints=LinearConstraint(
                     csr_matrix((value, (row, at)), shape=(len(rules), len(members))), least - 1e-7
                 ),
-                options={"node_limit": self.limits.nodes, "mip_rel_gap": self.limits.gap},
+                options={
+                    "node_limit": self.limits.nodes if len(members) <= self.limits.broad else 1,
+                    "mip_rel_gap": self.limits.gap,
+                },
             )
             if solved.status == _INFEASIBLE and is_whole:
                 raise ValueError(f"Disclosure control cannot protect {self.problem.name}; nothing is published.")
