@@ -108,6 +108,10 @@ SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY
 _REASONS = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? ORDER BY level, unit_code, sessions DESC, code
 """
+_STATUSES = """
+SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND group_dimension = ?
+ORDER BY level, unit_code, group_value, group_definition
+"""
 # Of a school without a calendar nothing is expected, and so nothing missing.
 _STAYS = """
 SELECT school_key, pupil_key, enrolment_key,
@@ -335,6 +339,11 @@ def bridges(release: Release, view: str, academic_year: str, measure_id: str) ->
 def reasons(release: Release, view: str, academic_year: str, period: str) -> pd.DataFrame:
     """Sessions by register code of every unit that this reader may see, the most frequent first."""
     return release.frame(_REASONS, [view, academic_year, period])
+
+
+def by_status(release: Release, view: str, academic_year: str, measure_id: str, dimension: str) -> pd.DataFrame:
+    """One measure by every definition of one status, of every unit that this reader may see."""
+    return release.frame(_STATUSES, [view, academic_year, measure_id, dimension])
 
 
 def session_days(release: Release, view: str, academic_year: str) -> tuple[dt.date, dt.date] | None:

@@ -50,6 +50,7 @@ _OF_SCHOOLS = {
     "absence_spell": _WHOLE,
     "assessment_result": _WHOLE,
     "attendance_bridge": _WHOLE,
+    "attendance_by_status": _PLAIN_GROUPS,
     "attendance_enrolment_year": _WHOLE,
     "attendance_pupil_year": _WHOLE,
     "attendance_reason": _WHOLE,

@@ -25,6 +25,7 @@ GRAIN: dict[str, tuple[str, ...]] = {
     "absence_spell": ("academic_year", "enrolment_key", "start_date", "start_session"),
     "assessment_result": ("pupil_key", "assessment_id", "subject", "component", "result_date"),
     "attendance_bridge": ("academic_year", "level", "unit_code", "measure_id", "bridge_id", "step"),
+    "attendance_by_status": (*_GROUPED, "group_dimension", "group_value"),
     "attendance_enrolment_year": ("academic_year", "enrolment_key"),
     "attendance_pupil_year": ("academic_year", "pupil_key"),
     "attendance_reason": ("academic_year", "period", "level", "unit_code", "code"),

@@ -15,6 +15,7 @@ from quality.suites.bridge import bridge_equations
 from quality.suites.marts import academic_year_sql
 from quality.suites.raw import FEEDS
 from quality.suites.reason import reason_equations
+from quality.suites.status import status_equations
 
 _COUNTS = ("possible", "attended", "authorised", "unauthorised", "late", "missing")
 _DELIVERY = ("delivery_id",)
@@ -246,7 +247,13 @@ def reconciliation_suite(registry: Registry) -> Suite:
         "reconciliation",
         (
             *(*_file_rules(), *_raw_rules(), *_session_rules()),
-            *(*_result_rules(registry), *_level_rules(registry), *bridge_equations(), *reason_equations()),
+            *(
+                *_result_rules(registry),
+                *_level_rules(registry),
+                *bridge_equations(),
+                *reason_equations(),
+                *status_equations(),
+            ),
         ),
     )
 

@@ -13,7 +13,7 @@ from dashboard.components.figure import Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.components.schools import with_schools
 from dashboard.context import Context
-from dashboard.views import bridges, comparators, reasons, windows
+from dashboard.views import bridges, comparators, reasons, statuses, windows
 
 _LEVELS = ("trust", "la")
 _WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
@@ -48,6 +48,7 @@ def render(context: Context) -> None:
     _by_group(context, year, period, definition, whole)
     comparators.section(context, year, period, definition)
     reasons.section(context, year, period)
+    statuses.section(context, year, definition)
     windows.section(context, year)
     bridges.section(context, year, definition)
 

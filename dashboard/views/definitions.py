@@ -63,6 +63,15 @@ def render(context: Context) -> None:
         for group in context.registry.data["groups"]
     ]
     st.html(f"<ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>")
+    paragraph(
+        "A pupil's status can be taken at other times. Attendance by each rule, side by side, is for readers of "
+        "pupils' rows alone: two definitions differ by few pupils."
+    )
+    rules = [
+        f"<li><b>{html.escape(rule['name'])}</b>: {html.escape(rule['sentence'])}</li>"
+        for rule in context.registry.data["status_definitions"]
+    ]
+    st.html(f"<ul>{''.join(rules)}</ul>")
     figure(
         key="definitions",
         title=title_of(f"{len(measures)} definitions as a table"),

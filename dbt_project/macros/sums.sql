@@ -1,7 +1,7 @@
 {#-
   Sums over pupils of the attendance measures, per school, period and group: the CTEs and the query that follow a CTE `stay`
   (academic_year, period, school_key, pupil_key, counts of sessions, slice_fingerprint). `groups` says who is in which group:
-  of a pupil and year, or, `of_school`, of a pupil, year and school. `sliced`: whether the slice is carried along.
+  of a pupil and year, or, `of_school`, of a pupil, year and school; none: `stay` says it. `sliced`: whether the slice is carried along.
 -#}
 {% macro attendance_measure_sums(groups, of_school=false, sliced=true) -%}
 {%- set measures = measures_of('attendance') -%}
@@ -12,6 +12,7 @@ pupil as (
         school_key,
         pupil_key,
         {{ 'slice_fingerprint,' if sliced }}
+        {{ 'group_definition, group_dimension, group_value,' if groups is none }}
         {%- for measure in measures %}
         cast(sum({{ measure_numerator(measure) }}) as bigint) as num_{{ loop.index }},
         cast(sum({{ measure_denominator(measure) }}) as bigint) as den_{{ loop.index }},
@@ -19,10 +20,16 @@ pupil as (
         cast(sum(expected) as bigint) as expected,
         cast(sum(received) as bigint) as received
     from stay
-    group by academic_year, period, school_key, pupil_key{{ ', slice_fingerprint' if sliced }}
+    group by
+        academic_year, period, school_key, pupil_key{{ ', slice_fingerprint' if sliced }}
+        {{- ', group_definition, group_dimension, group_value' if groups is none }}
 ),
 
 grouped as (
+    {%- if groups is none %}
+    select *
+    from pupil
+    {%- else %}
     select
         pupil.*,
         pupil_group.group_dimension,
@@ -33,6 +40,7 @@ grouped as (
         on pupil.academic_year = pupil_group.academic_year and pupil.pupil_key = pupil_group.pupil_key
             {%- if of_school %} and pupil.school_key = pupil_group.school_key{% endif %}
     where pupil_group.group_dimension = 'all' or {{ is_told_by_group('pupil.period') }}
+    {%- endif %}
 ),
 
 wide as (
@@ -134,6 +142,7 @@ stratum as (
         school_row.level,
         school_row.unit_code,
         school_row.measure_id,
+        school_row.group_definition,
         school_row.group_dimension,
         school_row.group_value,
         school_row.n_,
@@ -148,6 +157,7 @@ stratum as (
             and school_row.level = unit_total.level
             and school_row.unit_code = unit_total.unit_code
             and school_row.measure_id = unit_total.measure_id
+            and school_row.group_definition = unit_total.group_definition
             and school_row.group_dimension = unit_total.group_dimension
             and school_row.group_value = unit_total.group_value
     where school_row.n > 0
@@ -160,6 +170,7 @@ spread as (
         level,
         unit_code,
         measure_id,
+        group_definition,
         group_dimension,
         group_value,
         cast(
@@ -170,7 +181,7 @@ spread as (
             ) as double
         ) as within_squares
     from stratum
-    group by academic_year, period, level, unit_code, measure_id, group_dimension, group_value
+    group by academic_year, period, level, unit_code, measure_id, group_definition, group_dimension, group_value
 ),
 
 overlap as (
@@ -180,6 +191,7 @@ overlap as (
         unit.level,
         unit.unit_code,
         pupil.measure_id,
+        pupil_group.group_definition,
         pupil_group.group_dimension,
         pupil_group.group_value,
         count(*) - count(distinct pupil.pupil_key) as counted_twice
@@ -189,8 +201,8 @@ overlap as (
         on pupil.academic_year = pupil_group.academic_year and pupil.pupil_key = pupil_group.pupil_key
             {%- if of_school %} and pupil.school_key = pupil_group.school_key{% endif %}
     group by
-        pupil.academic_year, pupil.period, unit.level, unit.unit_code, pupil.measure_id, pupil_group.group_dimension,
-        pupil_group.group_value
+        pupil.academic_year, pupil.period, unit.level, unit.unit_code, pupil.measure_id, pupil_group.group_definition,
+        pupil_group.group_dimension, pupil_group.group_value
 ),
 
 estimated as (
@@ -237,6 +249,7 @@ estimated as (
             and unit_total.level = spread.level
             and unit_total.unit_code = spread.unit_code
             and unit_total.measure_id = spread.measure_id
+            and unit_total.group_definition = spread.group_definition
             and unit_total.group_dimension = spread.group_dimension
             and unit_total.group_value = spread.group_value
     left join overlap
@@ -245,6 +258,7 @@ estimated as (
             and unit_total.level = overlap.level
             and unit_total.unit_code = overlap.unit_code
             and unit_total.measure_id = overlap.measure_id
+            and unit_total.group_definition = overlap.group_definition
             and unit_total.group_dimension = overlap.group_dimension
             and unit_total.group_value = overlap.group_value
 )

@@ -11,6 +11,7 @@ from quality.suites.bridge import bridge_rules
 from quality.suites.coverage import unit_coverage_rules
 from quality.suites.reason import reason_rules
 from quality.suites.responses import response_rules
+from quality.suites.status import status_rules
 
 LEVELS = ("school", "trust", "la", "region", "national")
 SESSIONS = ("AM", "PM")
@@ -734,6 +735,7 @@ def marts_suite(registry: Registry) -> Suite:
             *unit_coverage_rules(),
             *bridge_rules(),
             *reason_rules(),
+            *status_rules(registry),
             *response_rules(registry),
         ),
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from quality.attacker.pair import attack_pair, years_that_differ
 from tests.attacker.made_up import Group, trust_of
-from tests.attacker.published import attacked, published, row_keys, suppressed
+from tests.attacker.published import REGISTRY, attacked, published, row_keys, suppressed
 from tests.attacker.test_planted_faults import TRUSTS, real, trust
 
 NAME = "one small group"
@@ -51,3 +53,26 @@ def test_as_many_joiners_as_may_be_shown_are_no_difference() -> None:
     late = trust_of(joined(Group("100003", "N", "M", 10)))
     found = attacked(published(late, suppressed(late)), parent=published(trust(NAME), real(NAME)))
     assert [breach for breach in found if breach.kind == "difference" and np.isfinite(breach.low or 0)] == []
+
+
+def with_a_closed_year(tables: dict[str, pd.DataFrame], closed: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables and, as the year of 2001, those of another release, its rows in its order."""
+    return {
+        name: pd.concat([frame, closed[name].assign(academic_year="2001/02")], ignore_index=True)
+        if "academic_year" in frame
+        else frame
+        for name, frame in tables.items()
+    }
+
+
+def test_a_year_that_both_releases_show_alike_is_not_attacked_twice() -> None:
+    marts = trust(NAME)
+    before = {table: set(rows) for table, rows in real(NAME).items()}
+    large = set(row_keys(marts.measure_value, "measure_value")[marts.measure_value["n"] >= 10])
+    before["measure_value"] -= {key for key in large if key.split("|")[4].startswith("attendance")}
+    now, parent = published(marts, real(NAME)), published(marts, before)
+    assert years_that_differ(now, parent) == set(marts.measure_value["academic_year"])
+    turned = {name: frame.iloc[::-1] for name, frame in now.items()}
+    longer = with_a_closed_year(now, now), with_a_closed_year(parent, turned)
+    assert years_that_differ(*longer) == years_that_differ(now, parent)
+    assert attack_pair(*longer, REGISTRY, "public", []) == attack_pair(now, parent, REGISTRY, "public", []) != []

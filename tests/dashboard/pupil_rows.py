@@ -98,6 +98,7 @@ def rows_of_school(urn: str) -> dict[str, list[dict[str, Any]]]:
         "absence_spell": [spell for e in own for spell in spells(e)],
         "assessment_result": [row | {"numeric_value": 101.0} for row in by_pupil],
         "attendance_bridge": [bridge_step("school", urn, step) for step in (0, 1)],
+        "attendance_by_status": by_status("school", urn),
         "attendance_enrolment_year": by_enrolment,
         "attendance_pupil_year": [row | {"possible": 380, "attended": 361} for row in by_pupil],
         "attendance_reason": reasons("school", urn),
@@ -149,6 +150,7 @@ def rows_of_no_school() -> dict[str, list[dict[str, Any]]]:
     """By mart, the rows that lie beside the schools' folders."""
     return {
         "attendance_bridge": [bridge_step("trust", "T0001", step) for step in (0, 1)],
+        "attendance_by_status": by_status("trust", "T0001"),
         "attendance_reason": reasons("trust", "T0001"),
         "attendance_signal_backtest": [
             backtest(rule_id, is_plain, dimension, value)
@@ -317,6 +319,18 @@ def reasons(level: str, unit: str) -> list[dict[str, Any]]:
         {**place, "code": code, "meaning": meaning, "reason": reason, "category": category}
         | {"n": n, "sessions": sessions, "value": sessions / 4, "status": "ok"}
         for code, meaning, reason, category, n, sessions in codes
+    ]
+
+
+def by_status(level: str, unit: str) -> list[dict[str, Any]]:
+    """Of 20 pupils 5 are eligible on the census day, 6 at some session, 7 ever; each rule two points above the last."""
+    counts = {"census": (5, 15, 0.0), "session": (6, 16, 2.0), "ever_in_year": (7, 13, 4.0)}
+    return [
+        figure(THIS_YEAR, level, unit, "fsm", value)
+        | {"group_definition": f"fsm@{rule}", "n": n, "value": 50.0 + more}
+        | {"ci_low": 40.0 + more, "ci_high": 60.0 + more}
+        for rule, (eligible, others, more) in counts.items()
+        for value, n in (("eligible", eligible), ("not_eligible", others))
     ]
 
 

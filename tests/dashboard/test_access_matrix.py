@@ -47,7 +47,7 @@ roles:
 """
 ALL_SCHOOLS = tuple(urn for urn, *_ in SCHOOLS)
 EXPORTS = {"public": set(TABLES), "leaders": {*TABLES, "data_quality_issue", "delivery"}}
-GROUPED = {"measure_value", "gap", "attendance_signal_backtest"}
+GROUPED = {"measure_value", "gap", "attendance_by_status", "attendance_signal_backtest"}
 PLAIN = ("all", "sex", "nc_year")
 OF_YEAR_GROUPS = {
     *("absence_spell", "assessment_result", "attendance_enrolment_year", "attendance_pupil_year", "attendance_signal"),
@@ -430,8 +430,8 @@ def test_every_column_about_a_pupil_is_known_as_special_or_plain(settings: Setti
 
 def test_every_group_of_pupils_is_known_as_special_or_plain(settings: Settings) -> None:
     registry = load_registry(settings)
-    dimensions = {str(group["dimension"]) for group in registry.data["groups"]}
-    special = {"disadvantage", "sen", "ethnicity", "eal", "looked_after"}
+    dimensions = {str(group["dimension"]) for kind in ("groups", "status_series") for group in registry.data[kind]}
+    special = {"disadvantage", "fsm", "sen", "ethnicity", "eal", "looked_after"}
     assert dimensions <= special | set(PLAIN)
     # What a model expects of a pupil would tell a special category if one were among its covariates.
     terms = [str(c["expression"]) for model in registry.data["value_added"] for c in model["covariates"]]

@@ -229,6 +229,7 @@ def test_definitions_come_from_the_release_with_version_boundary_and_source(
 
 
 BRIDGES, REASONS, WINDOWS = "From our figure to theirs", "Reasons and lateness", "Any days"
+STATUSES = "Whose status, and when"
 OF_PUPILS_TIER = {
     BRIDGES: (
         "from 50.0% to 49.0%",
@@ -242,6 +243,12 @@ OF_PUPILS_TIER = {
         "of 400 possible sessions 40 were missed, 30 of them by 4 pupils under code I (illness).",
         "2 pupils came late before the register closed, 10 times; these sessions were attended.",
         "<td>Unauthorised absence</td>",
+    ),
+    STATUSES: (
+        "Eligible for free school meals: 50.0% to 54.0% by definition",
+        "50.0% on the census day (n = 5), 52.0% at each session (n = 6), 54.0% ever in the year (n = 7).",
+        "Each session counts under the status of its day",
+        "<td>fsm@ever_in_year</td>",
     ),
     # 32 enrolments of 31 pupils, one session each; of each five two were ill, and of the mover's two both: 18 of 32.
     WINDOWS: (

@@ -282,7 +282,12 @@ def _figures() -> list[Fault]:
         ),
         Fault(
             f"update {value} set numerator = numerator - 1.2, value = 79 {SCHOOL_ALL}",
-            {f"RC-030@{value}": 1, "RC-031@marts.attendance_bridge": 1, **_tiers("QX-014", "measure_value")},
+            {
+                f"RC-030@{value}": 1,
+                "RC-031@marts.attendance_bridge": 1,
+                "RC-033@marts.attendance_by_status": 6,
+                **_tiers("QX-014", "measure_value"),
+            },
         ),
         Fault(f"insert into {gap} from {gap} where level = 'trust'", {f"QM-120@{gap}": 2}),
         Fault(f"update {gap} set comparator = null where level = 'trust'", {f"QM-121@{gap}": 1, **gap_moved}),
@@ -317,6 +322,20 @@ def _reasons() -> list[Fault]:
         Fault(f"insert into {at} from {at} {one}", {f"QM-210@{at}": 2, f"RC-032@{at}": 3}),
         Fault(f"update {at} set meaning = null {one}", {f"QM-211@{at}": 1}),
         Fault(f"update {at} set value = value + 1 {one}", {f"QM-212@{at}": 1}),
+    ]
+
+
+def _statuses() -> list[Fault]:
+    at = "marts.attendance_by_status"
+    one = "where unit_code = '100001' and group_definition = 'fsm@session' and group_value = 'eligible'"
+    same = "where unit_code = '100001' and group_value = 'F'"
+    return [
+        Fault(f"insert into {at} from {at} {one}", {f"QM-220@{at}": 2, f"RC-033@{at}": 3}),
+        Fault(f"update {at} set value = 101, ci_high = 102 {one}", {f"QM-221@{at}": 1}),
+        Fault(f"update {at} set ci_low = value + 1 {one}", {f"QM-222@{at}": 1}),
+        Fault(f"update {at} set measure_id = 'severe_absence_rate' {one}", {f"QM-223@{at}": 1, f"RC-033@{at}": 1}),
+        Fault(f"update {at} set denominator = denominator + 1 {one}", {f"RC-033@{at}": 2}),
+        Fault(f"update {at} set n = n + 1 {same}", {f"RC-034@{at}": 1}),
     ]
 
 
@@ -612,6 +631,7 @@ FAULTS = [
     *_records(),
     *_bridges(),
     *_reasons(),
+    *_statuses(),
     *_exports("public"),
     *_exports("leaders"),
     Fault("alter table marts.dim_pupil_status add column surname varchar", {"QX-001@information_schema.columns": 1}),

@@ -160,6 +160,13 @@ case when u.level = 'trust' then 2 else 1 end as double) as numerator, cast(g.n 
 case when u.level = 'trust' then 2 else 1 end as double) as denominator,
 80e0 as value, 70e0 as ci_low, 90e0 as ci_high, 'ratio-linearised-t' as interval_method, 100e0 as coverage,
 'ok' as status from units as u, groups as g;
+create table marts.attendance_by_status as select v.* exclude (group_definition, group_dimension, group_value, n,
+numerator, denominator), d.group_definition, 'fsm' as group_dimension, g.group_value, cast(v.n / 2 as bigint) as n,
+v.numerator / 2 as numerator, v.denominator / 2 as denominator from marts.measure_value as v,
+(values ('fsm@census'), ('fsm@session')) as d(group_definition),
+(values ('eligible'), ('not_eligible')) as g(group_value)
+where v.group_dimension = 'all' union all by name
+select * from marts.measure_value where group_dimension = 'sex';
 create table marts.attendance_bridge as select v.academic_year, v.level, v.unit_code, v.measure_id, 'days' as bridge_id,
 s.step, cast(v.numerator - s.step as decimal(38, 9)) as numerator, cast(v.denominator as decimal(38, 9)) as denominator,
 cast(80 - s.step as decimal(18, 9)) as value, case when s.step > 0 then cast(-1 as decimal(18, 9)) end as change,

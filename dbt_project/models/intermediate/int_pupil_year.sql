@@ -91,6 +91,7 @@ status as (
     select
         everybody.academic_year,
         everybody.pupil_key,
+        observation.is_fsm,
         observation.is_disadvantaged,
         observation.sex,
         observation.sen_provision,
@@ -111,6 +112,9 @@ select
     sex,
     nc_year,
     {%- for group in groups %}
-    {% if 'expression' in group %}{{ group['expression'] }}{% else %}'{{ group['values'][0]['value'] }}'{% endif %} as group_{{ group['dimension'] }}{{ "," if not loop.last }}
+    {% if 'expression' in group %}{{ group['expression'] }}{% else %}'{{ group['values'][0]['value'] }}'{% endif %} as group_{{ group['dimension'] }},
+    {%- endfor %}
+    {%- for series in var('registry')['status_series'] %}
+    {{ status_expression(series) }} as status_{{ series['dimension'] }}{{ "," if not loop.last }}
     {%- endfor %}
 from status

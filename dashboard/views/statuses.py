@@ -1,0 +1,125 @@
+"""One measure with a pupil's status taken by other rules; for readers of pupils' rows, who alone are given them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import queries, readings
+from dashboard.components import palette
+from dashboard.components.charts import interval_plot, points
+from dashboard.components.figure import Table, figure, paragraph, title_of
+from dashboard.components.filters import choose
+from dashboard.context import Context
+
+_TABLE = "marts.attendance_by_status"
+
+
+def section(context: Context, year: str, definition: dict[str, Any]) -> None:
+    """The definitions of one status side by side, of the year to date; nothing where this reader has none.
+
+    Parameters: `definition`, of the measure.
+    """
+    if not context.release.has(_TABLE):
+        return
+    every_series = {str(series["dimension"]): series for series in context.registry.data["status_series"]}
+    rules = {str(rule["definition"]): rule for rule in context.registry.data["status_definitions"]}
+    found = {
+        dimension: context.ask(queries.by_status, _TABLE, year, str(definition["measure_id"]), dimension)
+        for dimension in every_series
+    }
+    found = {dimension: frame for dimension, frame in found.items() if not frame.empty}
+    if not found:
+        return
+    st.header("Whose status, and when", anchor=False)
+    paragraph(
+        "The same sessions with a pupil's status taken by other rules, side by side. Two definitions differ by few "
+        "pupils, so these figures are for you and go no further."
+    )
+    left, right = st.columns(2)
+    with left:
+        names = {dimension: str(every_series[dimension]["name"]) for dimension in found}
+        dimension = choose("Status", names, "status_series")
+    frame = found[dimension]
+    units = context.units_of(frame)
+    with right:
+        unit = choose("Status of pupils of", units, "status_of")
+    level, code = unit.split("|", 1)
+    rows = frame[(frame["level"] == level) & (frame["unit_code"] == code)]
+    if rows.empty:
+        paragraph(f"This release has no figures by this status for {units[unit]}.")
+        return
+    _side_by_side(context, rows, every_series[dimension], rules, units[unit], year, definition)
+
+
+def _side_by_side(
+    context: Context,
+    frame: pd.DataFrame,
+    series: dict[str, Any],
+    rules: dict[str, dict[str, Any]],
+    place: str,
+    year: str,
+    definition: dict[str, Any],
+) -> None:
+    groups = {str(entry["value"]): str(entry["name"]) for entry in series["values"]}
+    when = frame["group_definition"].str.rsplit("@", n=1).str[-1]
+    frame = frame.assign(
+        group_name=frame["group_value"].map(groups),
+        rule=[str(rules[name]["name"]) for name in when],
+        # In the order of the registry: groups, and of each its definitions.
+        place=[
+            list(groups).index(value) * len(rules) + list(rules).index(name)
+            for value, name in zip(frame["group_value"], when, strict=True)
+        ],
+    )
+    frame = frame.sort_values("place", kind="stable").reset_index(drop=True)
+    frame["name"] = [f"{row['group_name']}: {str(row['rule']).lower()}" for row in frame.to_dict("records")]
+    unit, name = str(definition["unit"]), str(definition["name"])
+    first = next(iter(groups))
+    of_first = [row for row in frame.to_dict("records") if row["group_value"] == first and readings.shown(row)]
+    values = [float(row["value"]) for row in of_first]
+    if len(of_first) > 1:
+        ends = f"{readings.with_unit(min(values), unit)} to {readings.with_unit(max(values), unit)}"
+        title = title_of(
+            f"{groups[first]}: {ends} by definition", f"By definition: {ends}", "Figures by definition of the status"
+        )
+        takeaway = f"{place}: {name.lower()} of the group '{groups[first].lower()}' is " + ", ".join(
+            f"{readings.with_unit(float(row['value']), unit)} {str(row['rule']).lower()} (n = {int(row['n']):,})"
+            for row in of_first
+        )
+        takeaway += "."
+    else:
+        title, takeaway = "Definitions cannot be compared", f"{place}: too little came to compare definitions."
+    used = [rule for key, rule in rules.items() if key in set(when)]
+    takeaway += " " + " ".join(f"{rule['name']}: {rule['sentence']}" for rule in used)
+    if "session" not in set(when):
+        takeaway += " Nobody is persistently absent in part of a year, so there is no figure at each session."
+    figure(
+        key=f"status_{series['dimension']}_{definition['measure_id']}",
+        title=title,
+        takeaway=f"{takeaway} The intervals are of the same pupils: that they overlap does not say that the "
+        "definitions agree.",
+        alt_text=f"{name} of {place} by {str(series['name']).lower()}, each group by {len(used)} definitions, with 95% "
+        "intervals; the table has the figures.",
+        caption=context.caption(definition["measure_id"], place, f"{year}, year to date"),
+        table=Table(
+            frame,
+            ("group_name", "rule", "group_definition", "n", "value", "interval", "coverage", "status"),
+            unit,
+            {
+                "group_name": "Group",
+                "rule": "Status taken",
+                "group_definition": "Definition",
+                "coverage": "Coverage (%)",
+            },
+            {"interval": ("ci_low", "ci_high")},
+        ),
+        chart=interval_plot(
+            points(frame, "name", unit, "rule"),
+            axis_title=f"{name} ({'%' if unit == 'percent' else unit}), with 95% interval",
+            words={str(rule["name"]): colour for rule, colour in zip(rules.values(), palette.CATEGORIES, strict=False)},
+        ),
+        level=3,
+    )
