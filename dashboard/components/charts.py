@@ -147,8 +147,8 @@ def steps_plot(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) ->
 def share_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -> alt.LayerChart:
     """A bar from zero for each row, in the order given; colour says what the table says in words.
 
-    Parameters: `data`, columns `name`, `value` and `word`; `axis_title`, with its unit; `words`, those of `word` with
-    their fills.
+    Parameters: `data`, columns `name`, `value`, `low` and `high` (the ends of its interval, drawn across the bar) and
+    `word`; `axis_title`, with its unit; `words`, those of `word` with their fills.
     """
     shown = data.assign(name=[textwrap.fill(str(name), 2 * _NAME_WIDTH) for name in data["name"]])
     present = [word for word in words if word in set(shown["word"])]
@@ -177,9 +177,16 @@ def share_bars(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) ->
             ],
         )
     )
+    # Light under dark: the end of a dark bar would hide the part of the line that lies on it.
+    ends = [
+        alt.Chart(shown[shown["low"].notna()])
+        .mark_rule(color=colour, strokeWidth=width)
+        .encode(x=alt.X("low:Q", title=title), x2="high:Q", y=alt.Y("name:N", sort=list(shown["name"]), title=None))
+        for colour, width in ((palette.BACKGROUND, 6), (palette.TEXT, 2))
+    ]
     row = _ROW_HEIGHT + _LINE_HEIGHT * max((name.count("\n") for name in shown["name"]), default=0)
     height = row * len(shown) + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + _KEY_HEIGHT * len(present)
-    styled: alt.LayerChart = alt.layer(bars).properties(height=height).configure(**palette.chart_style())
+    styled: alt.LayerChart = alt.layer(bars, *ends).properties(height=height).configure(**palette.chart_style())
     return styled
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -65,12 +68,13 @@ def _by_code(context: Context, rows: pd.DataFrame, place: str, year: str, period
     figure(
         key="reasons",
         title=title,
-        takeaway=f"{takeaway} Sessions are counted as they were marked, by registers alone, so there is no interval.",
+        takeaway=f"{takeaway} Sessions are counted as they were marked, by registers alone. The interval is of pupils "
+        "like these: most have no session under a code, and a few have many.",
         alt_text=f"Sessions by register code as a percentage of possible sessions, {place}; the table has the figures.",
         caption=context.caption(_MEASURE, place, f"{year}, {wording.period_name(period).lower()}"),
         table=Table(
             rows,
-            ("code", "meaning", "kind", "n", "sessions", "value", "status"),
+            ("code", "meaning", "kind", "n", "sessions", "value", "interval", "coverage", "status"),
             "percent",
             {
                 "code": "Code",
@@ -79,18 +83,26 @@ def _by_code(context: Context, rows: pd.DataFrame, place: str, year: str, period
                 "n": "Pupils (n)",
                 "sessions": "Sessions",
                 "value": "Of possible sessions",
+                "coverage": "Coverage (%)",
             },
+            {"interval": ("ci_low", "ci_high")},
         ),
         chart=share_bars(
             pd.DataFrame(
                 {
                     "name": [f"{row['meaning']} ({row['code']})" for row in rows.to_dict("records")],
-                    "value": [float(row["value"]) if readings.shown(row) else 0.0 for row in rows.to_dict("records")],
+                    "value": [_drawn(row, "value", 0.0) for row in rows.to_dict("records")],
+                    "low": [_drawn(row, "ci_low", math.nan) for row in rows.to_dict("records")],
+                    "high": [_drawn(row, "ci_high", math.nan) for row in rows.to_dict("records")],
                     "word": rows["kind"],
                 }
             ),
-            axis_title="Sessions with the code, % of possible sessions",
+            axis_title="Sessions with the code, % of possible sessions, with 95% interval",
             words=_COLOURS,
         ),
         level=3,
     )
+
+
+def _drawn(row: dict[Any, Any], column: str, otherwise: float) -> float:
+    return float(row[column]) if readings.shown(row) else otherwise

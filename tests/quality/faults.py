@@ -322,6 +322,7 @@ def _reasons() -> list[Fault]:
         Fault(f"insert into {at} from {at} {one}", {f"QM-210@{at}": 2, f"RC-032@{at}": 3}),
         Fault(f"update {at} set meaning = null {one}", {f"QM-211@{at}": 1}),
         Fault(f"update {at} set value = value + 1 {one}", {f"QM-212@{at}": 1}),
+        Fault(f"update {at} set ci_low = value + 0.1 {one}", {f"QM-213@{at}": 1}),
     ]
 
 

@@ -118,7 +118,8 @@ true as is_open from marts.fct_session where not is_attended group by enrolment_
 create table marts.attendance_reason as select '2025/26' as academic_year, 'YTD' as period, 'school' as level,
 urn as unit_code, code, 'A meaning' as meaning, 'a_reason' as reason,
 case when any_value(is_authorised) then 'authorised' else 'unauthorised' end as category,
-count(distinct pupil_key) as n, count(*) as sessions, p.possible, 100.0 * count(*) / p.possible as value, 'ok' as status
+count(distinct pupil_key) as n, count(*) as sessions, p.possible, 100.0 * count(*) / p.possible as value,
+0e0 as ci_low, 100e0 as ci_high, 'ok' as status
 from marts.fct_session join (select urn, count_if(is_possible) as possible from marts.fct_session group by urn) as p
 using (urn) where is_authorised or is_unauthorised group by urn, code, p.possible;
 create table marts.attendance_signal as select r.rule_id, s.enrolment_key, r.signal_date, s.academic_year, s.pupil_key,
