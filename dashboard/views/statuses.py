@@ -35,8 +35,8 @@ def section(context: Context, year: str, definition: dict[str, Any]) -> None:
         return
     st.header("Whose status, and when", anchor=False)
     paragraph(
-        "The same sessions with a pupil's status taken by other rules, side by side. Two definitions differ by few "
-        "pupils, so these figures are for you and go no further."
+        "The same pupils with their status taken by other rules, side by side. Two rules differ by few pupils, so "
+        "these figures are for you and go no further."
     )
     left, right = st.columns(2)
     with left:
@@ -77,31 +77,31 @@ def _side_by_side(
     frame = frame.sort_values("place", kind="stable").reset_index(drop=True)
     frame["name"] = [f"{row['group_name']}: {str(row['rule']).lower()}" for row in frame.to_dict("records")]
     unit, name = str(definition["unit"]), str(definition["name"])
-    first = next(iter(groups))
-    of_first = [row for row in frame.to_dict("records") if row["group_value"] == first and readings.shown(row)]
-    values = [float(row["value"]) for row in of_first]
-    if len(of_first) > 1:
-        ends = f"{readings.with_unit(min(values), unit)} to {readings.with_unit(max(values), unit)}"
-        title = title_of(
-            f"{groups[first]}: {ends} by definition", f"By definition: {ends}", "Figures by definition of the status"
-        )
-        takeaway = f"{place}: {name.lower()} of the group '{groups[first].lower()}' is " + ", ".join(
+    shown = [row for row in frame.to_dict("records") if readings.shown(row)]
+    compared = [value for value in groups if sum(row["group_value"] == value for row in shown) > 1]
+    if compared:
+        group = groups[compared[0]]
+        of_group = [row for row in shown if row["group_value"] == compared[0]]
+        ends = [readings.with_unit(end(float(row["value"]) for row in of_group), unit) for end in (min, max)]
+        said = f"{ends[0]} by every rule" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} by rule"
+        title = title_of(f"{group}: {said}", said.capitalize(), "Figures by the rule of the status")
+        takeaway = f"{place}: {name.lower()} of the group '{group}' is " + ", ".join(
             f"{readings.with_unit(float(row['value']), unit)} {str(row['rule']).lower()} (n = {int(row['n']):,})"
-            for row in of_first
+            for row in of_group
         )
-        takeaway += "."
+        takeaway += ". Where no list of the year says otherwise than the first, all rules agree."
     else:
-        title, takeaway = "Definitions cannot be compared", f"{place}: too little came to compare definitions."
+        title, takeaway = "Rules cannot be compared", f"{place}: too few pupils, or too little came, to compare rules."
     used = [rule for key, rule in rules.items() if key in set(when)]
     takeaway += " " + " ".join(f"{rule['name']}: {rule['sentence']}" for rule in used)
-    if "session" not in set(when):
+    if "session" in series["definitions"] and "session" not in set(when):
         takeaway += " Nobody is persistently absent in part of a year, so there is no figure at each session."
     figure(
         key=f"status_{series['dimension']}_{definition['measure_id']}",
         title=title,
         takeaway=f"{takeaway} The intervals are of the same pupils: that they overlap does not say that the "
         "definitions agree.",
-        alt_text=f"{name} of {place} by {str(series['name']).lower()}, each group by {len(used)} definitions, with 95% "
+        alt_text=f"{name} of {place} by {str(series['name']).lower()}, each group by {len(used)} rules, with 95% "
         "intervals; the table has the figures.",
         caption=context.caption(definition["measure_id"], place, f"{year}, year to date"),
         table=Table(

@@ -34,7 +34,8 @@ def reason_rules() -> list[Rule]:
             TABLE,
             "A rate that is ok lies within its interval; one that is withheld has none.",
             RowsWhere(
-                "(status = 'ok' and (ci_low is null or ci_high is null or ci_low > value or ci_high < value)) "
+                "(status = 'ok' and (ci_low is null or ci_high is null or ci_low > value + 0.0000001 "
+                "or ci_high < value - 0.0000001)) "
                 "or (status <> 'ok' and ci_low is not null)"
             ),
             KEY,

@@ -246,8 +246,8 @@ OF_PUPILS_TIER = {
         "3.8% to 15.0%",
     ),
     STATUSES: (
-        "Eligible for free school meals: 50.0% to 54.0% by definition",
-        "50.0% on the census day (n = 5), 52.0% at each session (n = 6), 54.0% ever in the year (n = 7).",
+        "Eligible for free school meals: 50.0% to 54.0% by rule",
+        "50.0% by the census (n = 5), 52.0% at each session (n = 6), 54.0% ever in the year (n = 7).",
         "Each session counts under the status of its day",
         "<td>fsm@ever_in_year</td>",
     ),

@@ -18,6 +18,7 @@ ranked as (
             order by
                 case when listed.as_at_date <= year.census_date then 0 else 1 end,
                 abs({{ days_between('listed.as_at_date', 'year.census_date') }}),
+                case when listed.leaving_date < listed.as_at_date then 1 else 0 end,
                 case when listed.counts_on_roll then 0 else 1 end,
                 listed.school_key
         ) as preference

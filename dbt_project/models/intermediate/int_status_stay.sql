@@ -1,48 +1,90 @@
 {%- set every_series = var('registry')['status_series'] -%}
 {%- set counts = ['expected', 'received', 'possible', 'attended', 'authorised', 'unauthorised', 'late'] -%}
--- A pupil of one status all year has the year's sums, totals in place of registers included. Of a pupil whose status changed each session
--- is counted under the status of its day, by registers alone: a total has no days.
+-- A stay of a pupil of one status has its sums of the year, totals in place of registers included. Of a pupil whose status changed between
+-- the first and the last session each session is counted under the status of its day, by registers alone: a total has no days.
 with stay as (
     select
         academic_year,
+        enrolment_id,
         school_key,
         pupil_key,
         {%- for count in counts %}
-        sum({{ count }}) as {{ count }}{{ "," if not loop.last }}
+        {{ count }}{{ "," if not loop.last }}
         {%- endfor %}
     from {{ ref('attendance_enrolment_period') }}
     where period = 'YTD'
-    group by academic_year, school_key, pupil_key
+),
+
+open_span as (
+    select
+        school_key,
+        academic_year,
+        min(session_date) as first_date,
+        max(session_date) as last_date
+    from {{ ref('int_calendar_session') }}
+    where is_open
+    group by school_key, academic_year
+),
+
+on_roll as (
+    select
+        enrolment.academic_year,
+        enrolment.pupil_key,
+        min({{ later('enrolment.on_roll_from', 'coalesce(open_span.first_date, enrolment.on_roll_from)') }}) as first_date,
+        max(
+            {{ earlier(
+                add_days('enrolment.on_roll_until', -1),
+                'coalesce(open_span.last_date, ' ~ add_days('enrolment.on_roll_until', -1) ~ ')') }}
+        ) as last_date
+    from {{ ref('int_enrolment_year') }} as enrolment
+    left join open_span on enrolment.school_key = open_span.school_key and enrolment.academic_year = open_span.academic_year
+    group by enrolment.academic_year, enrolment.pupil_key
+),
+
+placed as (
+    select
+        span.academic_year,
+        span.pupil_key,
+        span.group_dimension,
+        case span.group_dimension
+            {%- for series in every_series %}
+            when '{{ series['dimension'] }}' then {{ status_rank(series, 'span.status') }}
+            {%- endfor %}
+        end as place
+    from {{ ref('int_pupil_status_span') }} as span
+    left join on_roll on span.academic_year = on_roll.academic_year and span.pupil_key = on_roll.pupil_key
+    where
+        on_roll.pupil_key is null
+        or on_roll.first_date > on_roll.last_date
+        or (span.span_from <= on_roll.last_date and span.span_until > on_roll.first_date)
 ),
 
 pupil_status as (
     select
         academic_year,
-        pupil_key
-        {%- for series in every_series %},
-        min({{ status_rank(series, 'status_' ~ series['dimension']) }}) as first_{{ series['dimension'] }},
-        max({{ status_rank(series, 'status_' ~ series['dimension']) }}) as last_{{ series['dimension'] }}
-        {%- endfor %}
-    from {{ ref('int_pupil_status_span') }}
-    group by academic_year, pupil_key
+        pupil_key,
+        group_dimension,
+        min(place) as first_place,
+        max(place) as last_place
+    from placed
+    group by academic_year, pupil_key, group_dimension
 ),
 
 changed as (
-    select
+    select distinct
         academic_year,
         pupil_key
     from pupil_status
-    where {% for series in every_series %}first_{{ series['dimension'] }} < last_{{ series['dimension'] }}{{ " or " if not loop.last }}{% endfor %}
+    where first_place < last_place
 ),
 
-status_day as (
+stay_day as (
     select
         mark.academic_year,
+        mark.enrolment_id,
         mark.school_key,
         mark.pupil_key,
-        {%- for series in every_series %}
-        span.status_{{ series['dimension'] }},
-        {%- endfor %}
+        mark.session_date,
         {{ sum_if('mark.is_expected') }} as expected,
         {{ sum_if('mark.is_expected and not mark.is_missing') }} as received,
         {{ sum_if('mark.is_possible') }} as possible,
@@ -52,82 +94,76 @@ status_day as (
         {{ sum_if('mark.is_late') }} as late
     from {{ ref('fct_session') }} as mark
     inner join changed on mark.academic_year = changed.academic_year and mark.pupil_key = changed.pupil_key
-    inner join {{ ref('int_pupil_status_span') }} as span
-        on mark.academic_year = span.academic_year
-            and mark.pupil_key = span.pupil_key
-            and mark.session_date >= span.span_from
-            and mark.session_date < span.span_until
-    group by
-        mark.academic_year, mark.school_key, mark.pupil_key
-        {%- for series in every_series %}, span.status_{{ series['dimension'] }}{% endfor %}
+    group by mark.academic_year, mark.enrolment_id, mark.school_key, mark.pupil_key, mark.session_date
 ),
 
 counted as (
     {%- for series in every_series %}
     {%- set dimension = series['dimension'] %}
+    {%- set outer = loop %}
+    {%- for definition in series['definitions'] %}
     select
         stay.academic_year,
+        stay.enrolment_id,
         stay.school_key,
         stay.pupil_key,
         '{{ dimension }}' as group_dimension,
-        '{{ series['definition'] }}@census' as group_definition,
-        pupil_year.status_{{ dimension }} as group_value,
+        '{{ series['definition'] }}@{{ definition }}' as group_definition,
+        {% if definition == 'census' -%}
+        held.status_{{ dimension }} as group_value,
+        {%- else -%}
+        {{ status_of_rank(series, 'held.first_place') }} as group_value,
+        {%- endif %}
         {%- for count in counts %}
         stay.{{ count }}{{ "," if not loop.last }}
         {%- endfor %}
     from stay
-    inner join {{ ref('int_pupil_year') }} as pupil_year
-        on stay.academic_year = pupil_year.academic_year and stay.pupil_key = pupil_year.pupil_key
+    {%- if definition == 'census' %}
+    inner join {{ ref('int_pupil_year') }} as held
+        on stay.academic_year = held.academic_year and stay.pupil_key = held.pupil_key
+    {%- else %}
+    inner join pupil_status as held
+        on stay.academic_year = held.academic_year
+            and stay.pupil_key = held.pupil_key
+            and held.group_dimension = '{{ dimension }}'
+            {%- if definition == 'session' %} and held.first_place = held.last_place{% endif %}
+    {%- endif %}
+    {%- if definition == 'session' %}
     union all
     select
-        stay.academic_year,
-        stay.school_key,
-        stay.pupil_key,
-        '{{ dimension }}' as group_dimension,
-        '{{ series['definition'] }}@ever_in_year' as group_definition,
-        {{ status_of_rank(series, 'pupil_status.first_' ~ dimension) }} as group_value,
-        {%- for count in counts %}
-        stay.{{ count }}{{ "," if not loop.last }}
-        {%- endfor %}
-    from stay
-    inner join pupil_status on stay.academic_year = pupil_status.academic_year and stay.pupil_key = pupil_status.pupil_key
-    union all
-    select
-        stay.academic_year,
-        stay.school_key,
-        stay.pupil_key,
+        day.academic_year,
+        day.enrolment_id,
+        day.school_key,
+        day.pupil_key,
         '{{ dimension }}' as group_dimension,
         '{{ series['definition'] }}@session' as group_definition,
-        {{ status_of_rank(series, 'pupil_status.first_' ~ dimension) }} as group_value,
+        span.status as group_value,
         {%- for count in counts %}
-        stay.{{ count }}{{ "," if not loop.last }}
+        sum(day.{{ count }}) as {{ count }}{{ "," if not loop.last }}
         {%- endfor %}
-    from stay
-    inner join pupil_status on stay.academic_year = pupil_status.academic_year and stay.pupil_key = pupil_status.pupil_key
-    where pupil_status.first_{{ dimension }} = pupil_status.last_{{ dimension }}
-    union all
-    select
-        status_day.academic_year,
-        status_day.school_key,
-        status_day.pupil_key,
-        '{{ dimension }}' as group_dimension,
-        '{{ series['definition'] }}@session' as group_definition,
-        status_day.status_{{ dimension }} as group_value,
-        {%- for count in counts %}
-        sum(status_day.{{ count }}) as {{ count }}{{ "," if not loop.last }}
-        {%- endfor %}
-    from status_day
-    inner join pupil_status
-        on status_day.academic_year = pupil_status.academic_year and status_day.pupil_key = pupil_status.pupil_key
-    where pupil_status.first_{{ dimension }} < pupil_status.last_{{ dimension }}
-    group by status_day.academic_year, status_day.school_key, status_day.pupil_key, status_day.status_{{ dimension }}
-    {{ "union all" if not loop.last }}
+    from stay_day as day
+    inner join pupil_status as held
+        on day.academic_year = held.academic_year
+            and day.pupil_key = held.pupil_key
+            and held.group_dimension = '{{ dimension }}'
+            and held.first_place < held.last_place
+    inner join {{ ref('int_pupil_status_span') }} as span
+        on day.academic_year = span.academic_year
+            and day.pupil_key = span.pupil_key
+            and span.group_dimension = '{{ dimension }}'
+            and day.session_date >= span.span_from
+            and day.session_date < span.span_until
+    group by day.academic_year, day.enrolment_id, day.school_key, day.pupil_key, span.status
+    {%- endif %}
+    {{ "union all" if not (loop.last and outer.last) }}
+    {%- endfor %}
     {%- endfor %}
 )
 
 select
     academic_year,
     'YTD' as period,
+    enrolment_id,
     school_key,
     pupil_key,
     group_definition,

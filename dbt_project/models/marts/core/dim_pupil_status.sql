@@ -2,12 +2,16 @@
 {%- set attributes = [
     'is_fsm', 'is_fsm6', 'is_disadvantaged', 'disadvantage_basis', 'sen_provision', 'is_eal', 'ethnicity_major', 'is_looked_after',
     'sex', 'idaci_decile'] -%}
--- Two schools may list a pupil on one day: the one where the pupil counts on roll holds.
+-- Two schools may list a pupil on one day: the one that the pupil had not left, and where the pupil counts on roll, holds.
 with preferred as (
     select
         *,
         row_number() over (
-            partition by pupil_key, as_at_date order by case when counts_on_roll then 0 else 1 end, school_key
+            partition by pupil_key, as_at_date
+            order by
+                case when leaving_date < as_at_date then 1 else 0 end,
+                case when counts_on_roll then 0 else 1 end,
+                school_key
         ) as preference
     from {{ ref('int_pupil_observation') }}
 ),
