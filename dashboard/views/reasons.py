@@ -75,14 +75,15 @@ def _by_code(context: Context, rows: pd.DataFrame, place: str, year: str, period
         table=Table(
             rows,
             ("code", "meaning", "kind", "n", "sessions", "value", "interval", "coverage", "status"),
-            "percent",
+            # A code is seldom of one session in a hundred: two decimals, which shares of a hundred do not have.
+            None,
             {
                 "code": "Code",
                 "meaning": "Meaning",
                 "kind": "Counted as",
                 "n": "Pupils (n)",
                 "sessions": "Sessions",
-                "value": "Of possible sessions",
+                "value": "% of possible sessions",
                 "coverage": "Coverage (%)",
             },
             {"interval": ("ci_low", "ci_high")},

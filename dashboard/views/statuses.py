@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import pandas as pd
@@ -92,15 +93,16 @@ def _side_by_side(
         takeaway += ". Where no list of the year says otherwise than the first, all rules agree."
     else:
         title, takeaway = "Rules cannot be compared", f"{place}: too few pupils, or too little came, to compare rules."
-    used = [rule for key, rule in rules.items() if key in set(when)]
-    takeaway += " " + " ".join(f"{rule['name']}: {rule['sentence']}" for rule in used)
     if "session" in series["definitions"] and "session" not in set(when):
         takeaway += " Nobody is persistently absent in part of a year, so there is no figure at each session."
+    used = [rule for key, rule in rules.items() if key in set(when)]
+    items = [f"<li><b>{html.escape(rule['name'])}</b>: {html.escape(rule['sentence'])}</li>" for rule in used]
+    st.html(f"<ul>{''.join(items)}</ul>")
     figure(
         key=f"status_{series['dimension']}_{definition['measure_id']}",
         title=title,
-        takeaway=f"{takeaway} The intervals are of the same pupils: that they overlap does not say that the "
-        "definitions agree.",
+        takeaway=f"{takeaway} The intervals are of nearly the same pupils: that they overlap does not say "
+        "that the rules agree.",
         alt_text=f"{name} of {place} by {str(series['name']).lower()}, each group by {len(used)} rules, with 95% "
         "intervals; the table has the figures.",
         caption=context.caption(definition["measure_id"], place, f"{year}, year to date"),

@@ -243,7 +243,7 @@ OF_PUPILS_TIER = {
         "of 400 possible sessions 40 were missed, 30 of them by 4 pupils under code I (illness).",
         "2 pupils came late before the register closed, 10 times; these sessions were attended.",
         "<td>Unauthorised absence</td>",
-        "3.8% to 15.0%",
+        "3.75 to 15.00",
     ),
     STATUSES: (
         "Eligible for free school meals: 50.0% to 54.0% by rule",
