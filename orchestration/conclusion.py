@@ -18,11 +18,11 @@ from quality.results import BrokenGateError
 def conclude_published(settings: Settings, run_id: str, started_at: str, release_id: str) -> LastRun:
     """Records a published run; a refused file that still lies in landing is named, and makes the exit code 1."""
     manifest = read_manifest(settings, release_id)
-    refused = [{"file_name": row.file_name, "sentence": row.sentence} for row in Lake(settings).refusals()]
+    refused = _refused_files(settings)
     sentence = f"Published release {release_id}. {manifest['coverage_sentence']}"
     if refused:
-        named = " ".join(row["sentence"] for row in refused[:5])
-        sentence = f"Published release {release_id} without {len(refused)} refused file(s): {named}"
+        sentence = f"Published release {release_id} without {_named(refused)}"
+    gate = _gate_results(settings, run_id, "warning")
     run = LastRun(
         run_id=run_id,
         started_at=started_at,
@@ -32,9 +32,44 @@ def conclude_published(settings: Settings, run_id: str, started_at: str, release
         sentence=sentence,
         refused_files=refused,
         release_id=release_id,
+        warnings=gate[1] if gate else [],
     )
     write_last_run(settings, run)
     return run
+
+
+def conclude_nothing_new(settings: Settings, started_at: str, release_id: str) -> LastRun:
+    """Records a run that had nothing to do; a refused file that still lies in landing is named night after night."""
+    refused = _refused_files(settings)
+    sentence = f"Nothing new: release {release_id} is made of all that arrived."
+    if refused:
+        sentence = f"Nothing new: release {release_id} is made of all that arrived without {_named(refused)}"
+    run = LastRun(
+        run_id="",
+        started_at=started_at,
+        finished_at=now(),
+        outcome="nothing_new",
+        exit_code=exit_code_of("nothing_new", len(refused)),
+        sentence=sentence,
+        refused_files=refused,
+        release_id=release_id,
+    )
+    write_last_run(settings, run)
+    return run
+
+
+def _refused_files(settings: Settings) -> list[dict[str, str]]:
+    """Those that still lie in landing, by their folder there: every school may have a file of the same name."""
+    return [
+        {"file_name": row.path, "sentence": f"{row.path}{row.sentence.removeprefix(row.file_name)}"}
+        if row.sentence.startswith(row.file_name)
+        else {"file_name": row.path, "sentence": row.sentence}
+        for row in Lake(settings).refusals()
+    ]
+
+
+def _named(refused: list[dict[str, str]]) -> str:
+    return f"{len(refused)} refused file(s): {' '.join(row['sentence'] for row in refused[:5])}"
 
 
 def conclude_failed(settings: Settings, run_id: str, started_at: str, error: BaseException) -> LastRun:
@@ -56,7 +91,7 @@ def conclude_failed(settings: Settings, run_id: str, started_at: str, error: Bas
 
 def explain(settings: Settings, run_id: str, error: BaseException) -> tuple[Outcome, list[dict[str, Any]], str]:
     """What an error means: the outcome, what refused (counts only), and one sentence."""
-    gate = _gate_failures(settings, run_id)
+    gate = _gate_results(settings, run_id, "critical")
     if isinstance(error, GateBroken) or (gate is not None and gate[0] == "broken"):
         return "gate_broken", [], str(error) if isinstance(error, GateBroken) else (gate or ("", [], ""))[2]
     if gate is not None and gate[0] == "refused":
@@ -70,14 +105,15 @@ def explain(settings: Settings, run_id: str, error: BaseException) -> tuple[Outc
     return "failed", [], f"The run failed ({type(error).__name__}: {first_line(error)}); the old release stands."
 
 
-def _gate_failures(settings: Settings, run_id: str) -> tuple[str, list[dict[str, Any]], str] | None:
+def _gate_results(settings: Settings, run_id: str, severity: str) -> tuple[str, list[dict[str, Any]], str] | None:
+    """The gate's outcome, its rules of a severity that failed, and its sentence; None where it did not end."""
     path = settings.quality_dir / run_id / "gate.json"
     if not path.exists():
         return None
     report = json.loads(path.read_text(encoding="utf-8"))
     summed: dict[tuple[str, str], dict[str, Any]] = {}
     for row in report["results"]:
-        if not row["success"] and row["severity"] == "critical":
+        if not row["success"] and row["severity"] == severity:
             entry = summed.setdefault(
                 (row["rule_id"], row["table"]),
                 {"rule_id": row["rule_id"], "table": row["table"], "n_failing": 0, "sentence": row["sentence"]},

@@ -20,8 +20,7 @@ class LastRun:
     """The end of one run; counts only, no keys and no values.
 
     Parameters: `failures`, one {rule_id, table, n_failing, sentence} per rule that refused; `release_id`, the release
-    in force
-    after the run (None where none was ever published).
+    in force after the run (None where none was ever published); `warnings`, like `failures`, of what did not refuse.
     """
 
     run_id: str
@@ -33,6 +32,7 @@ class LastRun:
     failures: list[dict[str, Any]] = field(default_factory=list)
     refused_files: list[dict[str, str]] = field(default_factory=list)
     release_id: str | None = None
+    warnings: list[dict[str, Any]] = field(default_factory=list)
 
 
 def now() -> str:

@@ -13,7 +13,7 @@ from orchestration import progress
 from orchestration.errors import ChainError, WrongUse
 from orchestration.files import write_whole
 from orchestration.fingerprint import run_input
-from orchestration.last_run import LastRun, now, read_last_run, write_last_run
+from orchestration.last_run import LastRun, now, read_last_run
 from orchestration.releases import current_manifest, require_ledger
 from orchestration.writer_lock import writer_lock
 
@@ -63,19 +63,9 @@ def is_nothing_new(settings: Settings, as_of: date) -> bool:
 
 
 def _conclude_nothing_new(settings: Settings, started_at: str) -> LastRun:
-    manifest = current_manifest(settings) or {}
-    release_id = str(manifest["release_id"])
-    run = LastRun(
-        run_id="",
-        started_at=started_at,
-        finished_at=now(),
-        outcome="nothing_new",
-        exit_code=0,
-        sentence=f"Nothing new: release {release_id} is made of all that arrived.",
-        release_id=release_id,
-    )
-    write_last_run(settings, run)
-    return run
+    from orchestration.conclusion import conclude_nothing_new
+
+    return conclude_nothing_new(settings, started_at, str((current_manifest(settings) or {})["release_id"]))
 
 
 def _conclude_failed(settings: Settings, started_at: str, error: Exception) -> LastRun:

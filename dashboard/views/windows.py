@@ -70,8 +70,11 @@ def _chosen(
     context: Context, year: str, earliest: dt.date, latest: dt.date
 ) -> tuple[dt.date, dt.date, str, tuple[str, ...]]:
     """First and last day, the place in words, and its schools. At first the newest week that has a mark."""
-    schools = context.schools
-    places = {_WHOLE: "All schools"}
+    schools, whole = context.schools, "All schools"
+    if context.grant.urns is not None:
+        schools = schools[schools["urn"].isin(context.grant.urns)]
+        whole = str(schools["school_name"].iloc[0]) if len(schools) == 1 else "The schools of this role"
+    places = {_WHOLE: whole}
     for column, words in (("la_code", "Local authority "), ("urn", "")):
         names = schools["school_name"] if column == "urn" else schools[column]
         places |= {

@@ -31,7 +31,7 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 def run(home: Home, landing: Path | None, as_of: datetime | None, full_refresh: bool, json_output: bool) -> None:
     """Take everything new: ingest, dbt, fits, disclosure, gate, publish.
 
-    Ends with 0 (published, or nothing new), 1 (failed, or published without a refused file), 3 (refused: the old
+    Ends with 0 (published, or nothing new), 1 (failed, or a refused file lies in landing still), 3 (refused: the old
     release stands).
     """
     finish(
@@ -60,6 +60,13 @@ def finish(ended: LastRun, json_output: bool) -> None:
         for failure in ended.failures:
             click.echo(
                 f"  {failure['rule_id']} {failure['table']}: {failure['n_failing']} rows. {failure['sentence']}",
+                err=True,
+            )
+    if not json_output:
+        for warning in ended.warnings:
+            click.echo(
+                f"Warning: {warning['rule_id']} {warning['table']}: {warning['n_failing']} rows. Published, but this "
+                f"does not hold: {warning['sentence']}",
                 err=True,
             )
     if ended.exit_code != ExitCode.DONE:

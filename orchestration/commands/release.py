@@ -44,6 +44,8 @@ def status(home: Home, json_output: bool) -> None:
         click.echo(f"Newest run ({last['outcome']}, {last['finished_at']}): {last['sentence']}")
         for failure in last["failures"]:
             click.echo(f"  {failure['rule_id']} {failure['table']}: {failure['n_failing']} rows")
+        for warning in last.get("warnings", []):
+            click.echo(f"  Warning: {warning['rule_id']} {warning['table']}: {warning['n_failing']} rows")
 
 
 def status_of(settings: Settings) -> dict[str, Any]:

@@ -163,6 +163,9 @@ def test_3_mishaps_change_nothing_that_is_newer(home: Home) -> None:
     for name in ("empty_", "binary_", "columns_", "twice_", "stranger_", "short_"):
         assert name in said, f"the run does not name {name}\n{said}"
     assert "Traceback" not in said
+    again = home.run("run", "--as-of", "2026-09-01", expect=1)
+    assert "Nothing new" in again.stderr, "a refused file is told every night, with its folder"
+    assert f"session_marks/{SECONDARY}/empty_20260701T180000.csv" in again.stderr
     status = json.loads(home.run("status", "--json", expect=None).stdout)
     assert "partial" in json.dumps(status)
     assert home.content_hashes()[years] == before

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from ingest.settings import Settings, load_settings
-from orchestration.conclusion import conclude_failed
+from orchestration.conclusion import conclude_failed, conclude_published
 from orchestration.errors import ChainError, DataRefused, GateBroken
+from orchestration.files import write_json
 from orchestration.last_run import exit_code_of, read_last_run
+
+
+RELEASE = "2026-07-31-0123456789ab"
 
 
 class DagsterDbtCliRuntimeError(Exception):
@@ -88,6 +92,17 @@ def test_the_gates_refusal_sums_failing_rows_over_schools_and_leaves_warnings_ou
     run = conclude_failed(settings, "run", "then", DataRefused("x"))
     assert (run.outcome, run.exit_code) == ("refused", 3)
     assert [failure["n_failing"] for failure in run.failures] == [5]
+
+
+def test_what_warns_is_told_of_a_published_run(settings: Settings) -> None:
+    gate_report(settings, "passed", [failed_rule("100001", 2, "warning"), failed_rule("100002", 3, "warning")])
+    write_json(
+        settings.releases_dir / RELEASE / "manifest.json", {"release_id": RELEASE, "coverage_sentence": "All came."}
+    )
+    run = conclude_published(settings, "run", "then", RELEASE)
+    assert (run.outcome, run.exit_code, run.failures) == ("published", 0, [])
+    assert [warning["n_failing"] for warning in run.warnings] == [5]
+    assert (read_last_run(settings) or {})["warnings"] == run.warnings
 
 
 def test_a_gate_that_breaks_is_no_refusal(settings: Settings) -> None:
