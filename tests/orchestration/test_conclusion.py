@@ -14,7 +14,6 @@ from orchestration.errors import ChainError, DataRefused, GateBroken
 from orchestration.files import write_json
 from orchestration.last_run import exit_code_of, read_last_run
 
-
 RELEASE = "2026-07-31-0123456789ab"
 
 
