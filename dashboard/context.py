@@ -86,6 +86,14 @@ class Context:
             + "."
         )
 
+    def coverage_of(self, period: str) -> str:
+        """The release's sentence of coverage, which is of its newest year; of an earlier one it would not be true."""
+        sentence, years = self.coverage_sentence, self.ask(queries.academic_years)
+        told = next((year for year in years if sentence.startswith(year)), None)
+        if told is None or not any(period.startswith(year) for year in years if year != told):
+            return sentence
+        return "beside each figure; the page on data quality has an earlier year's by feed."
+
     def rests_on(self, row: Mapping[Any, Any] | None) -> str:
         """A sentence, with a space before it, where a figure of attendance rests on fewer schools than its unit has.
 
@@ -116,7 +124,7 @@ class Context:
             place=place,
             period=period,
             source=SOURCE,
-            coverage=self.coverage_sentence,
+            coverage=self.coverage_of(period),
             release_id=self.release.release_id,
             definition_version=str(definition["definition_version"]),
         )

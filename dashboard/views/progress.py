@@ -218,9 +218,11 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
             )
     frame = pd.DataFrame(rows)
     first = models.iloc[0]
-    frame["estimate"] = [_decimal(value) for value in frame["estimate"]]
-    frame["standard_error"] = [
-        "not applicable (z)" if wording.missing(value) else _decimal(value) for value in frame["standard_error"]
+    frame = frame.astype({"estimate": "float64", "standard_error": "float64"})
+    # What is downloaded stays a number; the page shows more digits of a model than of a figure, to be checked by.
+    frame["estimate_shown"] = [_digits(value) for value in frame["estimate"]]
+    frame["standard_error_shown"] = [
+        wording.STATUS_WORDS["z"] if wording.missing(value) else _digits(value) for value in frame["standard_error"]
     ]
     n_pupils, n_schools = (
         wording.cell_text("n", wording.plain(int(first["n_pupils"])), None, None),
@@ -235,16 +237,21 @@ def _model(context: Context, year: str, measure_id: str, models: pd.DataFrame) -
         "govern only what is shown.",
         alt_text="A table of the model's coefficients and variances.",
         caption=context.caption(measure_id, "all schools in the model", year),
-        table=Table(frame, ("term", "method", "estimate", "standard_error", "status")),
+        table=Table(
+            frame,
+            ("term", "method", "estimate_shown", "standard_error_shown", "status"),
+            headings={"estimate_shown": "Estimate", "standard_error_shown": "Standard error"},
+            not_applicable=frozenset({"standard_error"}),
+        ),
     )
 
 
-def _decimal(value: Any) -> str:
-    """Three significant digits, and at least one decimal."""
+def _digits(value: Any) -> str:
+    """Six significant digits, with one decimal at the least and six at the most."""
     if wording.missing(value):
         return wording.STATUS_WORDS["x"]
     size = abs(float(value))
-    places = 3 if size == 0 else min(max(2 - math.floor(math.log10(size)), 1), 6)
+    places = 3 if size == 0 else min(max(5 - math.floor(math.log10(size)), 1), 6)
     return wording.number(float(value), places)
 
 

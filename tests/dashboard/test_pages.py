@@ -298,6 +298,28 @@ def test_a_role_of_year_groups_sees_none_of_it(tmp_path: Path, monkeypatch: pyte
     assert [section for section in OF_PUPILS_TIER if section in text_of(shown)] == []
 
 
+def test_an_earlier_year_is_not_said_to_have_the_newest_years_coverage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    path = settings.releases_dir / RELEASE_ID / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"coverage_sentence": "2025/26: session marks received for all schools."}))
+    page = run_page(settings, "attendance", monkeypatch)
+    assert "Coverage: 2025/26" in text_of(page)
+    next(box for box in page.selectbox if box.label == "Academic year").set_value("2024/25").run()
+    assert "Period: 2024/25" in text_of(page)
+    assert "Coverage: 2025/26" not in text_of(page)
+
+
+def test_the_model_is_shown_and_taken_away_to_more_digits_than_a_figure(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_of(run_page(settings, "progress", monkeypatch))
+    for part in ('<td class="ep-number">0.560000</td>', '<td class="ep-number">0.012000</td>'):
+        assert part.replace(' class="ep-number"', "") in text.replace(' class="ep-number"', "")
+
+
 def test_the_definitions_name_every_bridge_and_step(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     text = text_of(run_page(settings, "definitions", monkeypatch))
     bridges = read_registry(settings.registry_dir).data["bridges"]
