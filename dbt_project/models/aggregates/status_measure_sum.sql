@@ -1,7 +1,7 @@
 {{ config(tags=['step_1']) }}
 with stay as (
     select *
-    from {{ ref('int_status_stay') }}
+    from {{ ref('status_stay') }}
 ),
 
 {{ attendance_measure_sums(none, sliced=false) }}

@@ -1,3 +1,4 @@
+{{ config(tags=['step_1']) }}
 {%- set every_series = var('registry')['status_series'] -%}
 {%- set counts = ['expected', 'received', 'possible', 'attended', 'authorised', 'unauthorised', 'late'] -%}
 -- A stay of a pupil of one status has its sums of the year, totals in place of registers included. Of a pupil whose status changed between
