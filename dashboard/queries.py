@@ -109,8 +109,8 @@ _REASONS = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? ORDER BY level, unit_code, sessions DESC, code
 """
 _STATUSES = """
-SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND group_dimension = ?
-ORDER BY level, unit_code, group_value, group_definition
+SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ?
+ORDER BY group_dimension, level, unit_code, group_value, group_definition
 """
 # Of a school without a calendar nothing is expected, and so nothing missing.
 _STAYS = """
@@ -341,9 +341,9 @@ def reasons(release: Release, view: str, academic_year: str, period: str) -> pd.
     return release.frame(_REASONS, [view, academic_year, period])
 
 
-def by_status(release: Release, view: str, academic_year: str, measure_id: str, dimension: str) -> pd.DataFrame:
-    """One measure by every definition of one status, of every unit that this reader may see."""
-    return release.frame(_STATUSES, [view, academic_year, measure_id, dimension])
+def by_status(release: Release, view: str, academic_year: str, measure_id: str) -> pd.DataFrame:
+    """One measure by every definition of every status, of every unit that this reader may see."""
+    return release.frame(_STATUSES, [view, academic_year, measure_id])
 
 
 def session_days(release: Release, view: str, academic_year: str) -> tuple[dt.date, dt.date] | None:

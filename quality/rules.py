@@ -9,6 +9,9 @@ from typing import Literal
 Severity = Literal["critical", "warning"]
 
 STATUSES = ("ok", "c", "x", "z", "low", "u")
+# Estimates are stored with 9 significant digits: a sum or difference of three may be off by a few units of the ninth,
+# and of nobody Wilson's lower end is 1e-15 rather than 0.
+ROUNDING = "1e-7"
 
 
 @dataclass(frozen=True)
@@ -137,3 +140,20 @@ def failing_rows_sql(rule: Rule, batch: str | None = None) -> str:
             return f"select {columns} from {source} where {present} qualify count(*) over (partition by {keys}) > 1"
         case _:
             return f"select {columns} from {source} where {condition_of(rule.check)}"
+
+
+def within_interval(
+    rule_id: str, table: str, low: str, value: str, high: str, key: tuple[str, ...], school: str | None
+) -> Rule:
+    """An interval has both ends or none, and its estimate lies within."""
+    return Rule(
+        rule_id,
+        table,
+        f"{value} lies within its interval {low} to {high}, which has both ends or none.",
+        RowsWhere(
+            f"({low} is null) <> ({high} is null) or ({low} is not null and "
+            f"(({value} is null) or not ({low} <= {value} + {ROUNDING} and {value} <= {high} + {ROUNDING})))"
+        ),
+        key,
+        school,
+    )

@@ -27,11 +27,9 @@ def section(context: Context, year: str, definition: dict[str, Any]) -> None:
         return
     every_series = {str(series["dimension"]): series for series in context.registry.data["status_series"]}
     rules = {str(rule["definition"]): rule for rule in context.registry.data["status_definitions"]}
-    found = {
-        dimension: context.ask(queries.by_status, _TABLE, year, str(definition["measure_id"]), dimension)
-        for dimension in every_series
-    }
-    found = {dimension: frame for dimension, frame in found.items() if not frame.empty}
+    every: pd.DataFrame = context.ask(queries.by_status, _TABLE, year, str(definition["measure_id"]))
+    found = {name: every[every["group_dimension"] == name] for name in every_series}
+    found = {name: rows for name, rows in found.items() if not rows.empty}
     if not found:
         return
     st.header("Whose status, and when", anchor=False)

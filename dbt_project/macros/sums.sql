@@ -89,8 +89,11 @@ from wide
 {% endfor %}
 {%- endmacro %}
 
-{#- Every unit's ratio with its variance, from the sums of its schools; `overlap` and `groups` say whom a trust would count twice. -#}
-{% macro unit_measures(sums, overlap, groups, of_school=false) -%}
+{#-
+  Every unit's ratio with its variance, from the sums of its schools; `overlap` and `groups` say whom a trust would count twice (none:
+  every pupil of a school counts).
+-#}
+{% macro unit_measures(sums, overlap=none, groups=none, of_school=false) -%}
 -- Linearised variance of a ratio over pupils, schools as strata (Cochran 1977, Sampling Techniques, 6.10 and 5A): in stratum h of n pupils
 -- n / (n - 1) times the squared deviations of num - r den about their mean; a stratum of one pupil is centred on the whole.
 with school_row as (
@@ -184,6 +187,7 @@ spread as (
     group by academic_year, period, level, unit_code, measure_id, group_definition, group_dimension, group_value
 ),
 
+{% if overlap is not none -%}
 overlap as (
     select
         pupil.academic_year,
@@ -205,6 +209,7 @@ overlap as (
         pupil_group.group_dimension, pupil_group.group_value
 ),
 
+{% endif -%}
 estimated as (
     select
         unit_total.academic_year,
@@ -216,7 +221,7 @@ estimated as (
         unit_total.group_definition,
         unit_total.group_dimension,
         unit_total.group_value,
-        cast(unit_total.n_units - coalesce(overlap.counted_twice, 0) as bigint) as n,
+        cast(unit_total.n_units{{ ' - coalesce(overlap.counted_twice, 0)' if overlap is not none }} as bigint) as n,
         cast(unit_total.n_units as bigint) as n_units,
         cast(unit_total.n_strata as bigint) as n_strata,
         cast(unit_total.n_units - unit_total.n_strata as double) as df,
@@ -252,6 +257,7 @@ estimated as (
             and unit_total.group_definition = spread.group_definition
             and unit_total.group_dimension = spread.group_dimension
             and unit_total.group_value = spread.group_value
+    {%- if overlap is not none %}
     left join overlap
         on unit_total.academic_year = overlap.academic_year
             and unit_total.period = overlap.period
@@ -261,6 +267,7 @@ estimated as (
             and unit_total.group_definition = overlap.group_definition
             and unit_total.group_dimension = overlap.group_dimension
             and unit_total.group_value = overlap.group_value
+    {%- endif %}
 )
 
 select

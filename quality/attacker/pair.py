@@ -29,7 +29,7 @@ from quality.attacker.release import Prepared, attack_release, breach_of, prepar
 from quality.attacker.solver import ContradictionError, Ranges, solve
 from quality.attacker.system import Block, System
 
-YEAR = "academic_year"
+YEAR, _NO_YEAR = "academic_year", ""
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -82,17 +82,22 @@ def years_that_differ(tables: Mapping[str, pd.DataFrame], parent: Mapping[str, p
     Nothing ties one year to another, and of a year that is shown twice the second tells nothing.
     """
     differ: set[str] = set()
+    years: set[str] = set()
     for name in tables.keys() | parent.keys():
         newer, older = (_hashes_by_year(held.get(name)) for held in (tables, parent))
+        years |= newer.keys() | older.keys()
         differ |= {year for year in newer.keys() | older.keys() if newer.get(year) != older.get(year)}
-    return differ
+    return years - {_NO_YEAR} if _NO_YEAR in differ else differ
 
 
 def _hashes_by_year(frame: pd.DataFrame | None) -> dict[str, bytes]:
-    if frame is None or YEAR not in frame:
+    """A table without years, such as the schools, is of every year."""
+    if frame is None:
         return {}
     plain = pd.DataFrame({name: _plain(frame[name]) for name in sorted(frame.columns)})
     hashes = pd.util.hash_pandas_object(plain, index=False).to_numpy()
+    if YEAR not in frame:
+        return {_NO_YEAR: np.sort(hashes).tobytes()}
     years = frame[YEAR].astype(str).to_numpy()
     return {year: np.sort(hashes[years == year]).tobytes() for year in np.unique(years)}
 

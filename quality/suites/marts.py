@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from ingest.registry import Registry
-from quality.rules import STATUSES, Between, InSet, NotNull, Rows, RowsWhere, Rule, Suite, Unique, any_null, literal
+from quality.rules import (
+    ROUNDING,
+    STATUSES,
+    Between,
+    InSet,
+    NotNull,
+    Rows,
+    RowsWhere,
+    Rule,
+    Suite,
+    Unique,
+    any_null,
+    literal,
+    within_interval,
+)
 from quality.suites.bridge import bridge_rules
 from quality.suites.coverage import unit_coverage_rules
 from quality.suites.reason import reason_rules
@@ -15,8 +29,6 @@ from quality.suites.status import status_rules
 
 LEVELS = ("school", "trust", "la", "region", "national")
 SESSIONS = ("AM", "PM")
-# Estimates are stored with 9 significant digits: a sum or difference of three may be off by a few units of the ninth.
-ROUNDING = "1e-7"
 FIGURE_KEY = (
     "academic_year",
     "period",
@@ -62,23 +74,6 @@ def _academic_year(rule_id: str, table: str, key: tuple[str, ...], school: str |
         RowsWhere(
             "academic_year is null or not regexp_full_match(academic_year, '[0-9][0-9][0-9][0-9]/[0-9][0-9]') or "
             "mod(try_cast(left(academic_year, 4) as integer) + 1, 100) <> try_cast(right(academic_year, 2) as integer)"
-        ),
-        key,
-        school,
-    )
-
-
-def _ordered(
-    rule_id: str, table: str, low: str, value: str, high: str, key: tuple[str, ...], school: str | None
-) -> Rule:
-    """An interval has both ends or none, and its estimate lies within."""
-    return Rule(
-        rule_id,
-        table,
-        f"{value} lies within its interval {low} to {high}, which has both ends or none.",
-        RowsWhere(
-            f"({low} is null) <> ({high} is null) or ({low} is not null and "
-            f"(({value} is null) or not ({low} <= {value} + {ROUNDING} and {value} <= {high} + {ROUNDING})))"
         ),
         key,
         school,
@@ -400,8 +395,8 @@ def _progress_rules() -> list[Rule]:
             PROGRESS_SCHOOL_KEY,
             "school_key",
         ),
-        _ordered("QM-083", school, "raw_ci_low", "raw_mean", "raw_ci_high", PROGRESS_SCHOOL_KEY, "school_key"),
-        _ordered(
+        within_interval("QM-083", school, "raw_ci_low", "raw_mean", "raw_ci_high", PROGRESS_SCHOOL_KEY, "school_key"),
+        within_interval(
             "QM-084", school, "shrunken_ci_low", "shrunken", "shrunken_ci_high", PROGRESS_SCHOOL_KEY, "school_key"
         ),
         Rule(
@@ -503,7 +498,7 @@ def _measure_value_rules(percent_measures: Sequence[str]) -> list[Rule]:
             key,
             school,
         ),
-        _ordered(next(ids), table, "ci_low", "value", "ci_high", key, school),
+        within_interval(next(ids), table, "ci_low", "value", "ci_high", key, school),
         Rule(
             next(ids),
             table,
@@ -560,7 +555,7 @@ def _gap_rules() -> list[Rule]:
             key,
             school,
         ),
-        _ordered(next(ids), table, "ci_low", "gap", "ci_high", key, school),
+        within_interval(next(ids), table, "ci_low", "gap", "ci_high", key, school),
         Rule(
             next(ids),
             table,

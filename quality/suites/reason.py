@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quality.rules import Rows, RowsWhere, Rule, Unique
+from quality.rules import Rows, RowsWhere, Rule, Unique, within_interval
 
 TABLE = "marts.attendance_reason"
 _UNIT = ("academic_year", "period", "level", "unit_code")
@@ -32,15 +32,12 @@ def reason_rules() -> list[Rule]:
         Rule(
             "QM-213",
             TABLE,
-            "A rate that is ok lies within its interval; one that is withheld has none.",
-            RowsWhere(
-                "(status = 'ok' and (ci_low is null or ci_high is null or ci_low > value + 0.0000001 "
-                "or ci_high < value - 0.0000001)) "
-                "or (status <> 'ok' and ci_low is not null)"
-            ),
+            "A rate that is ok has an interval; one that is withheld has none.",
+            RowsWhere("(status = 'ok') <> (ci_low is not null)"),
             KEY,
             "unit_code",
         ),
+        within_interval("QM-214", TABLE, "ci_low", "value", "ci_high", KEY, "unit_code"),
     ]
 
 

@@ -76,3 +76,13 @@ def test_a_year_that_both_releases_show_alike_is_not_attacked_twice() -> None:
     longer = with_a_closed_year(now, now), with_a_closed_year(parent, turned)
     assert years_that_differ(*longer) == years_that_differ(now, parent)
     assert attack_pair(*longer, REGISTRY, "public", []) == attack_pair(now, parent, REGISTRY, "public", []) != []
+
+
+def test_schools_that_are_not_the_same_make_every_year_another() -> None:
+    """Who belongs to a trust says what its sums are of."""
+    tables = published(trust(NAME), real(NAME))
+    years = set(trust(NAME).measure_value["academic_year"])
+    schools = pd.DataFrame({"urn": ["1", "2"], "trust_code": ["T", "T"]})
+    now = tables | {"dim_school": schools}
+    assert years_that_differ(now, tables | {"dim_school": schools.iloc[::-1]}) == set()
+    assert years_that_differ(now, tables | {"dim_school": schools.assign(trust_code=["T", "U"])}) == years

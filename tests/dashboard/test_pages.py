@@ -279,13 +279,18 @@ def test_what_is_not_for_every_reader_is_told_to_readers_of_pupils_rows_alone(
 def test_a_role_of_one_school_sees_that_schools_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = build_release(tmp_path / "home")
     add_pupils(settings)
-    places = {}
+    places, days = {}, {}
     for role in ("school:100001", "operator"):
         monkeypatch.setenv(ROLE_VARIABLE, role)
         shown = run_page(settings, "attendance", monkeypatch, "pupils")
         places[role] = next(box.options for box in shown.selectbox if box.label == "Of")
+        days[role] = next(box.options for box in shown.selectbox if box.label == "Days of")
     assert len(places["school:100001"]) == 1
     assert "Trust T0001" in places["operator"]
+    # Days of one school are not said to be of all.
+    assert "All schools" not in days["school:100001"]
+    assert days["school:100001"][0] == places["school:100001"][0]
+    assert days["operator"][0] == "All schools"
 
 
 def test_a_role_of_year_groups_sees_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,6 +327,8 @@ def test_the_model_is_shown_and_taken_away_to_more_digits_than_a_figure(
 
 def test_the_definitions_name_every_bridge_and_step(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     text = text_of(run_page(settings, "definitions", monkeypatch))
+    rules = read_registry(settings.registry_dir).data["status_definitions"]
+    assert [rule["name"] for rule in rules if html.escape(rule["sentence"]) not in text] == []
     bridges = read_registry(settings.registry_dir).data["bridges"]
     assert bridges
     for bridge in bridges:

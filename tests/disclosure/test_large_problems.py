@@ -22,6 +22,8 @@ from tests.disclosure.trusts import breaches, random_trust
 SEEDS = (2, 3, 8)
 # Every problem is large; of the second none is searched at all, and what is hidden is the cheapest moves alone.
 OFFERED, MENDED_ALONE = {"choices": 0}, {"choices": 0, "fresh": 0, "rounds": 0}
+# Every block is broad: its search ends at the root.
+AT_ROOT = {"broad": 0}
 # Every block of more than a few decisions has too many rules to be searched again.
 CROWDED = {"crowd": 0}
 
@@ -54,7 +56,7 @@ def with_programme(**changes: Any) -> Registry:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("programme", [OFFERED, MENDED_ALONE])
+@pytest.mark.parametrize("programme", [OFFERED, MENDED_ALONE, AT_ROOT])
 def test_no_hidden_figure_can_be_solved_for(programme: dict[str, int], seed: int) -> None:
     marts = random_trust(seed)
     decided = decide(marts, with_programme(**programme), ["leaders", "public"])

@@ -322,7 +322,8 @@ def _reasons() -> list[Fault]:
         Fault(f"insert into {at} from {at} {one}", {f"QM-210@{at}": 2, f"RC-032@{at}": 3}),
         Fault(f"update {at} set meaning = null {one}", {f"QM-211@{at}": 1}),
         Fault(f"update {at} set value = value + 1 {one}", {f"QM-212@{at}": 1}),
-        Fault(f"update {at} set ci_low = value + 0.1 {one}", {f"QM-213@{at}": 1}),
+        Fault(f"update {at} set ci_low = null, ci_high = null {one}", {f"QM-213@{at}": 1}),
+        Fault(f"update {at} set ci_low = value + 0.1 {one}", {f"QM-214@{at}": 1}),
     ]
 
 
@@ -333,7 +334,8 @@ def _statuses() -> list[Fault]:
     return [
         Fault(f"insert into {at} from {at} {one}", {f"QM-220@{at}": 2, f"RC-033@{at}": 3}),
         Fault(f"update {at} set value = 101, ci_high = 102 {one}", {f"QM-221@{at}": 1}),
-        Fault(f"update {at} set ci_low = value + 1 {one}", {f"QM-222@{at}": 1}),
+        Fault(f"update {at} set ci_low = null, ci_high = null {one}", {f"QM-222@{at}": 1}),
+        Fault(f"update {at} set ci_low = value + 1 {one}", {f"QM-224@{at}": 1}),
         Fault(f"update {at} set measure_id = 'severe_absence_rate' {one}", {f"QM-223@{at}": 1, f"RC-033@{at}": 1}),
         Fault(f"update {at} set denominator = denominator + 1 {one}", {f"RC-033@{at}": 2}),
         Fault(f"update {at} set n = n + 1 {same}", {f"RC-034@{at}": 1}),
