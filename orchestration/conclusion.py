@@ -14,11 +14,14 @@ from orchestration.releases import current_id, read_manifest
 from quality.dbt_results import read_dbt_results
 from quality.results import BrokenGateError
 
+NAMED = 5
+"""How many refused files a sentence names: it goes into mails and chat; `everypupil status` names every one."""
+
 
 def conclude_published(settings: Settings, run_id: str, started_at: str, release_id: str) -> LastRun:
     """Records a published run; a refused file that still lies in landing is named, and makes the exit code 1."""
     manifest = read_manifest(settings, release_id)
-    refused = _refused_files(settings)
+    refused = refused_in_landing(settings)
     sentence = f"Published release {release_id}. {manifest['coverage_sentence']}"
     if refused:
         sentence = f"Published release {release_id} without {_named(refused)}"
@@ -40,7 +43,7 @@ def conclude_published(settings: Settings, run_id: str, started_at: str, release
 
 def conclude_nothing_new(settings: Settings, started_at: str, release_id: str) -> LastRun:
     """Records a run that had nothing to do; a refused file that still lies in landing is named night after night."""
-    refused = _refused_files(settings)
+    refused = refused_in_landing(settings)
     sentence = f"Nothing new: release {release_id} is made of all that arrived."
     if refused:
         sentence = f"Nothing new: release {release_id} is made of all that arrived without {_named(refused)}"
@@ -58,18 +61,27 @@ def conclude_nothing_new(settings: Settings, started_at: str, release_id: str) -
     return run
 
 
-def _refused_files(settings: Settings) -> list[dict[str, str]]:
-    """Those that still lie in landing, by their folder there: every school may have a file of the same name."""
+def refused_in_landing(settings: Settings) -> list[dict[str, str]]:
+    """Refused files that still lie in landing, in order of their path there.
+
+    By their folder, for every school may have a file of the same name; in order, for the lake keeps them under a hash
+    and a sentence that names the first few would name others on another machine.
+    """
     return [
-        {"file_name": row.path, "sentence": f"{row.path}{row.sentence.removeprefix(row.file_name)}"}
-        if row.sentence.startswith(row.file_name)
-        else {"file_name": row.path, "sentence": row.sentence}
-        for row in Lake(settings).refusals()
+        {
+            "file_name": row.path,
+            "sentence": f"{row.path}{row.sentence.removeprefix(row.file_name)}"
+            if row.sentence.startswith(row.file_name)
+            else f"{row.path}: {row.sentence}",
+        }
+        for row in sorted(Lake(settings).refusals(), key=lambda refusal: refusal.path)
     ]
 
 
 def _named(refused: list[dict[str, str]]) -> str:
-    return f"{len(refused)} refused file(s): {' '.join(row['sentence'] for row in refused[:5])}"
+    named = f"{len(refused)} refused file(s): {' '.join(row['sentence'] for row in refused[:NAMED])}"
+    left = len(refused) - NAMED
+    return f"{named} And {left} more: everypupil status names each." if left > 0 else named
 
 
 def conclude_failed(settings: Settings, run_id: str, started_at: str, error: BaseException) -> LastRun:

@@ -9,6 +9,7 @@ import click
 from ingest.settings import Settings
 from orchestration import progress
 from orchestration.commands.common import Home, as_json, as_table, print_json, with_home
+from orchestration.conclusion import refused_in_landing
 from orchestration.errors import ChainError, ExitCode
 from orchestration.last_run import read_last_run
 from orchestration.releases import current_id, list_releases, read_manifest, verify_ledger
@@ -38,7 +39,7 @@ def status(home: Home, json_output: bool) -> None:
             f"everypupil accept --partial {held['delivery_id']} applies it."
         )
     for refused in found["refused_files"]:
-        click.echo(f"Refused: {refused['file_name']}: {refused['sentence']}")
+        click.echo(f"Refused: {refused['sentence']}")
     last = found["last_run"]
     if last is not None:
         click.echo(f"Newest run ({last['outcome']}, {last['finished_at']}): {last['sentence']}")
@@ -61,7 +62,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "coverage_sentence": manifest.get("coverage_sentence"),
         "gate": manifest.get("gate"),
         "held": manifest.get("held", []),
-        "refused_files": manifest.get("refused_files", []),
+        "refused_files": refused_in_landing(settings),
         "open_failures": last["failures"] if last else [],
         "last_run": last,
     }

@@ -22,6 +22,7 @@ PRIMARY, SECONDARY = "8502901", "8504902"
 FIRST_DAY = date(2025, 9, 3)
 LEAVER = 11
 VANISHED_ON = "2026-03-02"
+SPOILT = ("binary", "columns", "empty", "short", "twice")
 # Sessions missed by the first pupils of the primary: both sides of 10 % and of 50 % of 380.
 MISSED = {0: 38, 1: 37, 2: 190, 3: 189}
 
@@ -160,13 +161,19 @@ def test_3_mishaps_change_nothing_that_is_newer(home: Home) -> None:
     )
     done = home.run("run", "--as-of", "2026-09-01", expect=1)
     said = done.stdout + done.stderr
-    for name in ("empty_", "binary_", "columns_", "twice_", "stranger_", "short_"):
-        assert name in said, f"the run does not name {name}\n{said}"
+    for name in (*SPOILT, "stranger"):
+        assert f"{name}_2026" in said, f"the run does not name {name}\n{said}"
     assert "Traceback" not in said
     again = home.run("run", "--as-of", "2026-09-01", expect=1)
     assert "Nothing new" in again.stderr, "a refused file is told every night, with its folder"
-    assert f"session_marks/{SECONDARY}/empty_20260701T180000.csv" in again.stderr
+    spoilt = [f"session_marks/{SECONDARY}/{name}_20260701T180000.csv" for name in SPOILT] + [
+        "stranger_20260701T180000.csv"
+    ]
+    assert [name in again.stderr for name in spoilt] == [True] * 5 + [False], "the first five in order of their path"
+    assert "And 1 more: everypupil status names each." in again.stderr
     status = json.loads(home.run("status", "--json", expect=None).stdout)
+    assert [row["file_name"] for row in status["refused_files"]] == spoilt
+    assert all(row["sentence"].startswith(row["file_name"]) for row in status["refused_files"])
     assert "partial" in json.dumps(status)
     assert home.content_hashes()[years] == before
     assert home.sql(fsm, role="operator") == fsm_before
