@@ -4,6 +4,7 @@ nothing else.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import streamlit as st
@@ -27,7 +28,7 @@ from dashboard.views import (
 
 NamedPage = tuple[str, str, Callable[[Context], None]]  # title, path, what shows it
 _PAGES: tuple[NamedPage, ...] = (
-    ("Overview", "overview", overview.render),
+    ("Overview", "start", overview.render),
     ("Attendance", "attendance", attendance.render),
     ("Progress", "progress", progress.render),
     ("Gaps", "gaps", gaps.render),
@@ -52,9 +53,11 @@ def main() -> None:
     st.set_page_config(page_title="Everypupil", layout="wide", initial_sidebar_state="auto")
     apply_style()
     pages = [
-        st.Page(_page(render), title=title, url_path=path, default=path == "overview")
+        st.Page(_page(render), title=title, url_path=path, default=render is overview.render)
         for title, path, render in pages_of(served_tier())
     ]
+    # The first page stands at the address without a path; who adds its name there is not told that there is no page.
+    pages.append(st.Page(_page(overview.render), title="Overview", url_path="overview", visibility="hidden"))
     pages.append(st.Page(accessibility.render, title="Accessibility and cookies", url_path="accessibility"))
     chosen = st.navigation(pages, position="sidebar", expanded=True)
     chosen.run()
@@ -82,6 +85,8 @@ def _page(render: Callable[[Context], None]) -> Callable[[], None]:
 
 def _banners(context: Context) -> None:
     st.html(f'<p><b>Everypupil</b> <span class="ep-phase">Beta</span>{_TIER_WORDS[context.grant.tier]}</p>')
+    if context.settings.notice:
+        st.html(f'<p class="ep-notice">{html.escape(context.settings.notice)}</p>')
     last_run = context.last_run or {}
     outcome = str(last_run.get("outcome", ""))
     if outcome in _BAD_OUTCOMES:

@@ -14,12 +14,11 @@ import streamlit as st
 from dashboard import queries, readings, wording
 from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE, AccessError, Grant, connect, grant_of, note, role_of_tier
 from dashboard.components.figure import Caption
+from dashboard.places import Places
 from dashboard.reader import Release, current_release_id, read_last_run
 from ingest.registry import Registry, load_registry
 from ingest.settings import Settings, load_settings
 
-_LEVELS = ("trust", "la", "school")
-_LEVEL_WORDS = {"trust": "Trust ", "la": "Local authority "}
 SOURCE = "the schools' own records"
 # The marts that pages show beside published figures, as far as a role has to be given a copy; nothing else is copied.
 PAGE_MARTS = ("absence_spell", "attendance_by_status", "attendance_signal", "attendance_signal_backtest")
@@ -51,6 +50,11 @@ class Context:
     def schools(self) -> pd.DataFrame:
         frame: pd.DataFrame = self.ask(queries.schools)
         return frame
+
+    @property
+    def places(self) -> Places:
+        """The names of trusts, local authorities and schools."""
+        return Places(self.schools)
 
     def definition(self, measure_id: str) -> dict[str, Any]:
         """The newest definition of a measure in the release, with blanks in words."""
@@ -109,12 +113,9 @@ class Context:
 
     def units_of(self, frame: pd.DataFrame) -> dict[str, str]:
         """The units of a table's rows as `level|code`, with names: trusts, local authorities, schools by name."""
-        schools = dict(zip(self.schools["urn"], self.schools["school_name"], strict=True))
-        named = [
-            (_LEVELS.index(level), _LEVEL_WORDS.get(level, "") + str(schools.get(code, code)), f"{level}|{code}")
-            for level, code in set(zip(frame["level"], frame["unit_code"], strict=True))
-        ]
-        return {unit: name for _, name, unit in sorted(named)}
+        places = self.places
+        units = {(str(level), str(code)) for level, code in zip(frame["level"], frame["unit_code"], strict=True)}
+        return {f"{level}|{code}": places.name(level, code) for level, code in places.in_order(units)}
 
     def caption(self, measure_id: str, place: str, period: str) -> Caption:
         definition = self.definition(measure_id)

@@ -151,7 +151,7 @@ def _table(
         wording.label,
         not_applicable=not_applicable,
     )
-    return _book(release, registry, title, [sheet], {}, []), len(frame)
+    return _book(release, registry, title, [sheet], {}, [], settings.notice), len(frame)
 
 
 def _rows(release: Release, view: str, school: dict[str, Any] | None, registry: Registry) -> pd.DataFrame:
@@ -288,7 +288,7 @@ def _pack(
     figures = headlines(values, top)
     lines = what_headlines_rest_on(figures, values, coverage, names)
     summaries = _summaries(release, names, figures, headline_gaps(gaps, top), whom, heading, lines)
-    content = _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent, summaries)
+    content = _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent, summaries, settings.notice)
     return content, sum(len(sheet.rows) for sheet in [*summaries, *sheets])
 
 
@@ -301,6 +301,7 @@ _SUMMARY = [
     "unit",
     "ci_low",
     "ci_high",
+    "coverage",
     "value_before",
     "against_before",
     "status_words",
@@ -318,6 +319,7 @@ _SUMMARY_OF_GAPS = [
     "ci_high",
     "effect_size",
     "gap_reading",
+    "coverage",
     "status_words",
 ]
 
@@ -383,7 +385,10 @@ def _sheet(
 ) -> Sheet:
     columns = columns or list(frame.columns)
     records = _records(frame)
-    rows = [[_excel_cell(column, record, not_applicable) for column in columns] for record in records]
+    rows = [
+        [_excel_cell(column, record, units.get(str(record.get("measure_id"))), not_applicable) for column in columns]
+        for record in records
+    ]
     places = [[_places(column, record, units) for column in columns] for record in records]
     return Sheet(
         name,
@@ -414,12 +419,14 @@ def _status(record: dict[str, Any]) -> str | None:
     return None if status is None else str(status)
 
 
-def _excel_cell(column: str, record: dict[str, Any], not_applicable: Collection[str]) -> Any:
+def _excel_cell(column: str, record: dict[str, Any], unit: str | None, not_applicable: Collection[str]) -> Any:
     value = record[column]
     status = str(record["status_before"]) if column == "value_before" else _status(record)
     letter = wording.status_of(column, value, status, not_applicable)
     if letter is not None:
         return f"[{letter}]"
+    if wording.is_low(column, value, unit):
+        return "[low]"
     if column == "status":
         return "shown" if value == "ok" else f"[{value}]" if value in wording.STATUS_WORDS else str(value)
     if isinstance(value, bool):
@@ -448,7 +455,9 @@ def _book(
     sheets: list[Sheet],
     absent: dict[str, str],
     summaries: list[Sheet],
+    notice: str | None,
 ) -> bytes:
+    """A workbook. notice: what its cover says before anything else, as the home asks for."""
     manifest = release.manifest
     definitions = queries.measures(release)
     sheets = [
@@ -464,6 +473,7 @@ def _book(
     ]
     published = str(manifest.get("published_at", ""))
     cover = [
+        *([notice] if notice else []),
         f"Release: {release.release_id}",
         f"Data as of: {wording.day(str(manifest.get('as_of', '')))}",
         f"Published: {wording.day(published)}",

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard import readings, wording
+from dashboard.places import Places
 from ingest.registry import Registry
 
 HEADLINE_GAPS = ("disadvantage", "sex")
@@ -39,14 +40,9 @@ class Names:
     measures: pd.DataFrame
 
     @cached_property
-    def _places(self) -> dict[str, str]:
-        names = self.schools["school_name"]
-        by_key = dict(zip(self.schools["school_key"], names, strict=True))
-        return by_key | dict(zip(self.schools["urn"], names, strict=True))
-
-    @cached_property
-    def _authorities(self) -> dict[str, str]:
-        return dict(zip(self.schools["la_code"], self.schools["la_name"], strict=True))
+    def places(self) -> Places:
+        """The names of trusts, local authorities and schools."""
+        return Places(self.schools)
 
     @cached_property
     def _measure_names(self) -> dict[str, str]:
@@ -73,20 +69,9 @@ class Names:
     def _dimension_order(self) -> list[str]:
         return [str(group["dimension"]) for group in self.registry.data["groups"]]
 
-    def schools_of(self, code: str, level: str) -> set[str]:
-        """The URNs of the schools of a local authority, or of the trust."""
-        inside = self.schools["la_code"].eq(code) if level == "la" else self.schools["trust_name"].notna()
-        return set(self.schools.loc[inside, "urn"])
-
     def measure(self, measure_id: str) -> str:
         """The name of a measure."""
         return self._measure_names.get(measure_id, measure_id)
-
-    def place(self, code: str, level: str) -> str:
-        """The name of a school, a local authority or all schools of the trust."""
-        if level == "la":
-            return f"Local authority: {self._authorities.get(code, code)}"
-        return "All schools of the trust" if level == "trust" else self._places.get(code, code)
 
     def _columns(self, frame: pd.DataFrame) -> dict[str, tuple[str, list[str]]]:
         """Names for a frame's keys: by key column, the name's column and the name of each row."""
@@ -95,7 +80,7 @@ class Names:
             if key in frame and "school_name" not in frame:
                 levels = frame["level"] if "level" in frame else ["school"] * len(frame)
                 pairs = zip(frame[key], levels, strict=True)
-                found[key] = ("school_name", [self.place(str(code), str(level)) for code, level in pairs])
+                found[key] = ("school_name", [self.places.name(str(level), str(code)) for code, level in pairs])
         if "measure_id" in frame and "name" not in frame:
             names = [self._measure_names.get(measure, measure) for measure in frame["measure_id"]]
             found["measure_id"] = ("measure_name", names)
@@ -272,7 +257,7 @@ def what_headlines_rest_on(
     rows of `unit_coverage`.
     """
     units = {
-        tuple(row[key] for key in _UNIT): names.place(row["unit_code"], row["level"])
+        tuple(row[key] for key in _UNIT): names.places.name(row["level"], row["unit_code"])
         for row in figures.to_dict("records")
     }
     lines = []
@@ -288,7 +273,7 @@ def what_headlines_rest_on(
                 same, str(row["academic_year"]), before, names.units[row["measure_id"]]
             )
             lines.append(
-                f"{names.place(row['unit_code'], row['level'])}, {names.measure(row['measure_id'])}: {sentence}"
+                f"{names.places.name(row['level'], row['unit_code'])}, {names.measure(row['measure_id'])}: {sentence}"
             )
     return lines
 
@@ -306,7 +291,7 @@ def _same_schools(row: dict[Any, Any], values: pd.DataFrame, names: Names) -> re
         & (values["period"] == row["period"])
         & (values["group_dimension"] == "all")
         & (values["measure_id"] == row["measure_id"])
-        & values["unit_code"].isin(names.schools_of(row["unit_code"], row["level"]))
+        & values["unit_code"].isin(names.places.schools_of(row["level"], row["unit_code"]))
     ]
     years = [
         of_unit[of_unit["academic_year"] == year] for year in (row["academic_year"], _year_before(row["academic_year"]))

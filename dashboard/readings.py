@@ -21,8 +21,10 @@ def unit_words(unit: str) -> str:
 
 
 def with_unit(value: float, unit: str) -> str:
-    """A value with its unit: 93.1%, 0.21 standard deviations."""
-    return f"{wording.number(value, 1)}%" if unit == "percent" else f"{wording.number(value, 2)} {unit}".strip()
+    """A value with its unit: 93.1%, 0.21 standard deviations; a share that rounds to 0 and is not is said to be so."""
+    if unit == "percent":
+        return "less than 0.1%" if wording.is_low("value", value, unit) else f"{wording.number(value, 1)}%"
+    return f"{wording.number(value, 2)} {unit}".strip()
 
 
 def interval_words(low: Any, high: Any, unit: str) -> str:

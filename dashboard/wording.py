@@ -17,7 +17,7 @@ STATUS_WORDS = {
     "c": "hidden to protect pupils (c)",
     "x": "not available (x)",
     "z": "not applicable (z)",
-    "low": "low (low)",
+    "low": "rounds to 0 (low)",
     "u": "not reliable enough (u)",
 }
 STATUS_MEANINGS = {
@@ -75,6 +75,7 @@ UNIT_FIGURES = frozenset(
         "undecomposed",
     ]
 )
+SHARES = frozenset({"value", "value_before", "value_group", "value_comparator", "national_value", "region_value"})
 PERCENT_COLUMNS = frozenset({"coverage", "percent_hidden", "share", "placebo_share"})
 # By mart, columns in which nothing stands where there is nothing that could: a rule that counts sessions has no spells.
 NOT_APPLICABLE = {
@@ -275,6 +276,13 @@ def status_of(column: str, value: Any, status: str | None, not_applicable: Colle
     return None
 
 
+def is_low(column: str, value: Any, unit: str | None) -> bool:
+    """Whether a share would be read as 0 and is not: it rounds to 0 in the places shown."""
+    if unit != "percent" or column not in SHARES or not isinstance(value, float):
+        return False
+    return value != 0 and round(value, decimals(column, unit)) == 0
+
+
 def number(value: float, places: int) -> str:
     """A number with a real minus sign and thousands separated, never `-0.0`."""
     text = f"{value:,.{places}f}"
@@ -294,6 +302,8 @@ def cell_text(
     letter = status_of(column, value, status, not_applicable)
     if letter is not None:
         return STATUS_WORDS[letter]
+    if is_low(column, value, unit):
+        return STATUS_WORDS["low"]
     if column == "status":
         return "shown" if value == "ok" else STATUS_WORDS.get(str(value), str(value))
     if isinstance(value, bool):

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, ge=1)
     ingest_workers: int = Field(2, ge=1)
     keep_releases: int = Field(5, ge=1)
+    notice: str | None = Field(None, max_length=300)  # what every page and workbook says first of this home's figures
     dbt_project_dir: Path = Path(__file__).resolve().parents[1] / "dbt_project"
 
     @field_validator("home", "landing", "access_log", "dbt_project_dir")

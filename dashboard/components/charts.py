@@ -21,6 +21,7 @@ CHART_REASONS = {
 # Names and titles are set in short lines: on a narrow screen one long line would leave no room for the plot.
 _NAME_WIDTH, _TITLE_WIDTH = 20, 34
 _ROW_HEIGHT, _LINE_HEIGHT, _AXIS_HEIGHT, _KEY_HEIGHT = 30, 12, 56, 24
+_NAME_LINE, _NAME_LINES = 16, 8  # pixels from line to line of a name, and more lines than any has
 _BAR_DAYS = 6  # of the seven, so that neighbouring weeks stand apart
 _BARS_HEIGHT = 320
 
@@ -93,7 +94,7 @@ def interval_plot(
         "name:N",
         sort=order,
         title=None,
-        axis=alt.Axis(labelLimit=230, labelExpr="split(datum.label, '\\n')", ticks=False, domain=False, grid=True),
+        axis=_names_axis(),
     )
     key_shown = present != [""]
     colour = alt.Color(
@@ -132,6 +133,23 @@ def interval_plot(
     height = rows + _AXIS_HEIGHT + _LINE_HEIGHT * len(title) + (_KEY_HEIGHT * len(present) if key_shown else 0)
     styled: alt.LayerChart = alt.layer(*layers).properties(height=height).configure(**palette.chart_style())
     return styled
+
+
+def _names_axis() -> alt.Axis:
+    """The names of rows, each in the middle of its row: left alone, the first of its lines stands there."""
+    lines = "length(split(datum.label, '\\n'))"
+    raised = [
+        {"test": f"{lines} == {count}", "value": -_NAME_LINE * (count - 1) / 2} for count in range(2, _NAME_LINES)
+    ]
+    return alt.Axis(
+        labelLimit=230,
+        labelExpr="split(datum.label, '\\n')",
+        labelOffset={"condition": raised, "value": 0},
+        labelLineHeight=_NAME_LINE,
+        ticks=False,
+        domain=False,
+        grid=True,
+    )
 
 
 def steps_plot(data: pd.DataFrame, *, axis_title: str, words: dict[str, str]) -> alt.Chart | alt.LayerChart | None:

@@ -16,7 +16,6 @@ from dashboard.context import Context
 from dashboard.views import bridges, comparators, reasons, statuses, windows
 
 _LEVELS = ("trust", "la")
-_WHOLE = {"trust": "all schools of the trust", "la": "all schools of the local authority"}
 
 
 def render(context: Context) -> None:
@@ -85,9 +84,9 @@ def _by_school(
         f"Schools: {', '.join(parts)}" if parts else "",
         "Schools cannot yet be compared",
     )
-    place = _WHOLE.get(str(reference["level"]), "all schools") if reference else "all schools"
+    place = context.places.name(str(whole["level"]), str(whole["unit_code"])) if whole else "All schools"
     takeaway = (
-        f"{place.capitalize()}: {readings.with_unit(reference['value'], unit)} "
+        f"{place}: {readings.with_unit(reference['value'], unit)} "
         f"({readings.interval_words(reference['ci_low'], reference['ci_high'], unit)}; n = {reference['n']:,} pupils). "
         if reference
         else "There is no figure of all schools to compare with. "
@@ -132,7 +131,8 @@ def _by_group(
     left, right = st.columns(2)
     with left:
         dimension = choose("Groups", {g["dimension"]: g["name"] for g in dimensions}, "groups")
-    places = {"all": "All schools"} | dict(zip(context.schools["urn"], context.schools["school_name"], strict=True))
+    all_schools = context.places.name(str(whole["level"]), str(whole["unit_code"])) if whole else "All schools"
+    places = {"all": all_schools} | dict(zip(context.schools["urn"], context.schools["school_name"], strict=True))
     with right:
         place = choose("Place", places, "school")
     if place == "all":

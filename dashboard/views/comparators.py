@@ -116,7 +116,7 @@ def _of_authorities(
     listed = f" Statistical neighbours are those of DfE's list of {edition}, each counting the same." if edition else ""
     figure(
         key=f"published_{measure_id}",
-        title="What DfE published of the same year and phase",
+        title="What DfE published of the same year",
         takeaway=" ".join(sentences[:_SENTENCES_OF] if len(sentences) <= _SENTENCES_OF else [])
         + f" {_unlike(context, year, published)}{listed}",
         alt_text="A table of our figure of each local authority and of what DfE published beside it.",

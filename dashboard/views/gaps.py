@@ -15,8 +15,10 @@ from dashboard.components.filters import choose
 from dashboard.components.schools import with_schools
 from dashboard.context import Context
 
-WHOLE = {"trust": "All schools of the trust", "la": "Local authority"}
-_COLUMNS = ("n_group", "n_comparator", "value_group", "value_comparator", "gap", "interval", "effect_size")
+_COLUMNS = (
+    *("n_group", "n_comparator", "value_group", "value_comparator", "gap", "interval", "effect_size"),
+    "coverage",
+)
 
 
 def render(context: Context) -> None:
@@ -60,15 +62,11 @@ def render(context: Context) -> None:
 
 def _rows(context: Context, frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The trust first, then each local authority by its name, then each school by phase and name."""
-    parts = []
-    for level, key, column in (("trust", None, ""), ("la", "la_code", "la_name")):
+    parts, places = [], context.places
+    for level in ("trust", "la"):
         frame = frames[level]
-        if len(frame) == 1:
-            parts.append(frame.assign(school_name=WHOLE[level]))
-        elif len(frame):
-            schools = context.schools
-            names = {} if key is None else dict(zip(schools[key], schools[column], strict=True))
-            named = [f"{WHOLE[level]}: {names.get(code, code)}" for code in frame["unit_code"]]
+        if len(frame):
+            named = [places.name(level, str(code)) for code in frame["unit_code"]]
             parts.append(frame.assign(school_name=named).sort_values("school_name"))
     if len(frames["school"]):
         parts.append(with_schools(context, frames["school"], "unit_code"))
@@ -99,7 +97,7 @@ def _show(
     else:
         title = "The gap of all schools is not shown"
         takeaway = (
-            "All schools: "
+            f"{whole[0]['school_name'] if whole else 'All schools'}: "
             f"{readings.gap_sentence(whole[0] if whole else {'status': 'x'}, group, comparator, name, unit)}"
         )
     takeaway += context.rests_on(whole[0] if whole else None)
@@ -131,6 +129,7 @@ def _show(
                 "interval": "95% interval",
                 "gap": f"Gap ({unit_words})",
                 "effect_size": "Effect size",
+                "coverage": "Coverage (%)",
                 "reading": "Reading",
             },
             {"interval": ("ci_low", "ci_high")},

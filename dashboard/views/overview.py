@@ -28,10 +28,10 @@ def render(context: Context) -> None:
     if not years:
         st.info("This release has no figures yet.")
         return
-    for level, place in (("trust", "All schools of the trust"), ("la", "All schools of the local authority")):
+    for level in ("trust", "la"):
         frame = _headlines(context, years, level)
         if not frame.empty:
-            _headline_figure(context, frame, level, place)
+            _headline_figure(context, frame, level)
             break
     else:
         paragraph("This release has no figures of all schools together; the other pages have those of each school.")
@@ -91,8 +91,9 @@ def _interval(row: dict[str, Any], unit: str) -> str:
     return readings.interval_words(row["ci_low"], row["ci_high"], unit).removeprefix("95% interval ")
 
 
-def _headline_figure(context: Context, frame: pd.DataFrame, level: str, place: str) -> None:
+def _headline_figure(context: Context, frame: pd.DataFrame, level: str) -> None:
     first = frame.iloc[0].to_dict()
+    place = context.places.name(level, str(first["unit_code"]))
     definition = context.definition(str(first["measure_id"]))
     unit, name = str(definition["unit"]), str(definition["name"])
     year = str(first["academic_year"])
@@ -134,7 +135,7 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str, place: s
         alt_text="A table of the newest figure of every measure for all schools together.",
         caption=context.caption(
             str(first["measure_id"]),
-            f"{place.lower()}; other rows as named",
+            place,
             f"newest year of each measure, {wording.period_name(str(first['period'])).lower()}",
         ),
         table=Table(
@@ -150,11 +151,9 @@ def _same_schools(
     context: Context, now: Mapping[Any, Any], before: Mapping[Any, Any], level: str
 ) -> readings.SameSchools | None:
     """Both years on the schools of the unit that have figures in both, from what is published of each school."""
-    schools = context.ask(queries.schools)
-    of_unit = schools["la_code"].eq(now["unit_code"]) if level == "la" else schools["trust_name"].notna()
     measure_id = str(now["measure_id"])
     history = context.ask(queries.values_over_years, measure_id, "school", str(now["period"]))
-    history = history[history["unit_code"].isin(set(schools.loc[of_unit, "urn"]))]
+    history = history[history["unit_code"].isin(context.places.schools_of(level, str(now["unit_code"])))]
     years = [history[history["academic_year"].eq(row["academic_year"])] for row in (now, before)]
     return readings.same_schools(years[0], years[1], str(context.definition(measure_id)["unit"]))
 

@@ -91,10 +91,12 @@ def _schools(context: Context, year: str, measure_id: str, frame: pd.DataFrame) 
                 "reliability",
                 "probability_above",
                 "reading",
+                "coverage",
                 "status",
             ),
             unit,
             {
+                "coverage": "Coverage (%)",
                 "reading": "Against the average",
                 "raw_mean": "Raw mean",
                 "shrunken": "Shrunken",

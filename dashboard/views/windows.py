@@ -70,18 +70,17 @@ def _chosen(
     context: Context, year: str, earliest: dt.date, latest: dt.date
 ) -> tuple[dt.date, dt.date, str, tuple[str, ...]]:
     """First and last day, the place in words, and its schools. At first the newest week that has a mark."""
-    schools, whole = context.schools, "All schools"
+    schools, names = context.schools, context.places
+    trusts = {str(code) for code in schools["trust_code"].dropna()}
+    is_one_trust = len(trusts) == 1 and schools["trust_code"].notna().all()
+    whole = names.name("trust", *trusts) if is_one_trust else "All schools"
     if context.grant.urns is not None:
         schools = schools[schools["urn"].isin(context.grant.urns)]
         whole = str(schools["school_name"].iloc[0]) if len(schools) == 1 else "The schools of this role"
     places = {_WHOLE: whole}
-    for column, words in (("la_code", "Local authority "), ("urn", "")):
-        names = schools["school_name"] if column == "urn" else schools[column]
-        places |= {
-            f"{column}|{code}": words + str(name)
-            for code, name in zip(schools[column], names, strict=True)
-            if not wording.missing(code)
-        }
+    for column, level in (("la_code", "la"), ("urn", "school")):
+        units = {(level, str(code)) for code in schools[column] if not wording.missing(code)}
+        places |= {f"{column}|{code}": names.name(level, code) for _, code in names.in_order(units)}
     left, middle, right = st.columns(3)
     monday = latest - dt.timedelta(days=latest.weekday())
     start, end = dt.date(int(year[:4]), 8, 1), dt.date(int(year[:4]) + 1, 7, 31)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -9,12 +10,17 @@ from typing import Any
 
 import click
 
-from ingest.settings import Settings
+from ingest.settings import CONFIG_FILE, Settings
 from orchestration.commands.common import Home, as_json, print_json, print_lines, settings_of, with_home
 from orchestration.errors import ExitCode, WrongUse
 from orchestration.last_run import LastRun
 
 DEMO_YEAR_END = date(2026, 7, 31)
+_SYNTHETIC = "Synthetic data: these schools and pupils are made up; no finding about real ones can be drawn from them."
+_LONDON = (
+    "An example: real pupils of inner London who sat an exam in the late 1980s. The names and numbers of their schools "
+    "and all dates are chosen."
+)
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
@@ -84,6 +90,7 @@ def demo(home: Home, no_dashboard: bool) -> None:
     if settings.landing_dir.is_dir() and any(settings.landing_dir.iterdir()):
         click.echo(f"{settings.landing_dir} has extracts already; they are used.", err=True)
     else:
+        settings = with_notice(settings, _SYNTHETIC)
         make_trust(settings.landing_dir, SynthConfig())
     ended = run_shown(settings, DEMO_YEAR_END)
     finish(ended, json_output=False)
@@ -91,6 +98,20 @@ def demo(home: Home, no_dashboard: bool) -> None:
         from orchestration.commands.serve import serve_dashboard
 
         serve_dashboard(settings, "public")
+
+
+def with_notice(settings: Settings, notice: str) -> Settings:
+    """Lets the home say of itself that its figures are of no trust of today; a file of settings that is there stands.
+
+    Written before the extracts are: a home whose making was cut off says so already.
+    """
+    path = settings.home / CONFIG_FILE
+    if path.exists() or settings.notice is not None:
+        return settings
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A JSON string of plain text is a TOML string too.
+    path.write_text(f"notice = {json.dumps(notice)}\n", encoding="utf-8")
+    return settings.model_copy(update={"notice": notice})
 
 
 @click.group()
@@ -113,6 +134,7 @@ def london(context: click.Context) -> None:
     if not given:
         settings = settings_of(settings.home.with_name(f"{settings.home.name}-london"))
     if not (settings.landing_dir.is_dir() and any(settings.landing_dir.iterdir())):
+        settings = with_notice(settings, _LONDON)
         write_london(settings.landing_dir)
     finish(run_shown(settings, None), json_output=False)
     click.echo(f"Its home is {settings.home}.")

@@ -61,6 +61,13 @@ def test_every_page_opens_without_an_error_and_with_its_landmarks(open_named: Op
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels)), "no heading level is skipped"
 
 
+def test_the_first_page_has_its_own_address_too(open_page: Open) -> None:
+    page = open_page("overview")
+    assert page.locator("h1").inner_text() == open_page("").locator("h1").inner_text()
+    assert page.get_by_text("Page not found").count() == 0
+    assert page.locator("[data-testid=stSidebarNav]").get_by_text("Overview", exact=True).count() == 1
+
+
 @pytest.mark.parametrize("name", EVERY_PAGE)
 def test_axe_finds_nothing_critical_in_any_page(open_named: Open, name: str) -> None:
     page = open_named(name)

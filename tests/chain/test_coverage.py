@@ -136,7 +136,7 @@ def test_the_trusts_workbook_says_it_too(home: Home, tmp_path: Path) -> None:
     home.run("export", "trust_pack", "--as", "leaders", "--out", str(path))
     book = openpyxl.load_workbook(path)
     lines = [str(row[0]) for row in book["Summary"].iter_rows(values_only=True)]
-    assert f"All schools of the trust, 2025/26: {SENTENCES['public']}" in lines
+    assert f"All schools of Ten Schools, 2025/26: {SENTENCES['public']}" in lines
     assert any("9 schools have figures in both" in line for line in lines)
     cells = {cell for row in book["Attendance"].iter_rows(values_only=True) for cell in row}
     assert {REGISTERS, "all 10 schools"} <= cells

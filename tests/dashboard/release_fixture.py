@@ -347,6 +347,7 @@ def figures_of(
                 "phase": phase,
                 "la_code": "999",
                 "la_name": "Exampleshire",
+                "trust_code": TRUST,
                 "trust_name": "Example Learning Trust",
                 "is_open": True,
             }

@@ -64,7 +64,7 @@ def test_the_page_is_in_the_navigation_of_the_pupils_tier_alone() -> None:
         "public": False,
         "leaders": False,
     }
-    assert [path for _, path, _ in pages_of("pupils")][:2] == ["overview", "early-response"]
+    assert [path for _, path, _ in pages_of("pupils")][:2] == ["start", "early-response"]
     assert "early-response" not in [path for _, path, _ in pages_of("everything")]
 
 

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard import readings, wording
 from dashboard.access import AccessError, open_as
-from dashboard.export import ExportError, csv_text, export_table
+from dashboard.export import ExportError, _excel_cell, csv_text, export_table
 from dashboard.reader import ReleaseError
 from dashboard.workbook import Sheet, WorkbookError, write_workbook
 from ingest.settings import Settings
@@ -120,6 +121,28 @@ def test_a_key_of_nineteen_digits_keeps_every_digit(settings: Settings, tmp_path
     rows = list(sheet.iter_rows(values_only=True))
     head = next(i for i, row in enumerate(rows) if "Pupil key" in row)
     assert [row[rows[head].index("Pupil key")] for row in rows[head + 1 :]] == [str(1000010 + i) for i in range(5)]
+
+
+def test_the_cover_says_first_what_the_home_says_of_itself(tmp_path: Path) -> None:
+    settings = build_release(tmp_path / "home").model_copy(update={"notice": "Synthetic schools."})
+    path = export_table(settings, "trust_pack", "leaders", None, "xlsx", tmp_path / "pack.xlsx")
+    cover = [str(cell.value) for (cell,) in openpyxl.load_workbook(path)["Cover"].iter_rows(max_col=1) if cell.value]
+    assert cover[1] == "Synthetic schools."
+
+
+def test_a_share_that_rounds_to_nought_is_not_called_nought() -> None:
+    """In a column of one decimal 0.04 % would stand as 0.0; nought itself does, and so does a gap, which has a sign."""
+    of = {"measure_id": "severe", "status": "ok"}
+    cells = [
+        _excel_cell(column, of | {column: value}, unit, frozenset())
+        for column, value, unit in (
+            *(("value", 0.04, "percent"), ("value", 0.0, "percent"), ("value", 0.05, "percent")),
+            *(("gap", 0.04, "percent"), ("value", 0.004, "standard deviations")),
+        )
+    ]
+    assert cells == ["[low]", 0.0, 0.05, 0.04, 0.004]
+    assert wording.cell_text("value", 0.04, "ok", "percent") == wording.STATUS_WORDS["low"]
+    assert [readings.with_unit(value, "percent") for value in (0.04, 0.0, 0.06)] == ["less than 0.1%", "0.0%", "0.1%"]
 
 
 def test_a_release_without_attendance_says_so_on_the_cover(tmp_path: Path) -> None:
@@ -294,14 +317,14 @@ def test_an_exported_table_has_names_beside_its_keys(settings: Settings, tmp_pat
 
 def test_the_trusts_workbook_says_which_figures_rest_on_fewer_schools(settings: Settings, tmp_path: Path) -> None:
     book = openpyxl.load_workbook(export_table(settings, "trust_pack", "public", None, "xlsx", tmp_path / "b.xlsx"))
-    fewer = "All schools of the trust, 2025/26: Registers came from 5 of 6 schools"
+    fewer = "All schools of Example Learning Trust, 2025/26: Registers came from 5 of 6 schools"
     for name in ("Summary", "Summary of gaps"):
         assert any(str(row[0]).startswith(fewer) for row in book[name].iter_rows(values_only=True)), name
     for name in ("Attendance", "Gaps"):
         rows = list(book[name].iter_rows(values_only=True))
         head = next(i for i, row in enumerate(rows) if row[0] == "School or area")
         frame = pd.DataFrame(rows[head + 1 :], columns=rows[head])
-        whole = frame["School or area"].eq("All schools of the trust") & frame["Measure"].str.contains(
+        whole = frame["School or area"].eq("All schools of Example Learning Trust") & frame["Measure"].str.contains(
             "bsence|ttendance"
         )
         assert set(frame.loc[whole & frame["Academic year"].eq("2025/26"), "Registers came from"]) == {"5 of 6 schools"}

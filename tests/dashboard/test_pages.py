@@ -5,15 +5,17 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE
 from dashboard.access_log import read_log
 from ingest.registry import read_registry
-from ingest.settings import Settings
+from ingest.settings import CONFIG_FILE, Settings, load_settings
 from tests.dashboard.pupil_rows import add_pupils
 from tests.dashboard.release_fixture import RELEASE_ID, build_release, refused_run
 
@@ -286,11 +288,25 @@ def test_a_role_of_one_school_sees_that_schools_bridge(tmp_path: Path, monkeypat
         places[role] = next(box.options for box in shown.selectbox if box.label == "Of")
         days[role] = next(box.options for box in shown.selectbox if box.label == "Days of")
     assert len(places["school:100001"]) == 1
-    assert "Trust T0001" in places["operator"]
+    assert "All schools of Example Learning Trust" in places["operator"]
     # Days of one school are not said to be of all.
-    assert "All schools" not in days["school:100001"]
+    assert places["operator"][0] not in days["school:100001"]
     assert days["school:100001"][0] == places["school:100001"][0]
-    assert days["operator"][0] == "All schools"
+    assert days["operator"][0] == places["operator"][0], "one place has one name"
+
+
+def test_every_page_says_what_the_home_says_of_itself(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(settings.home, tmp_path / "home")
+    copied = load_settings(tmp_path / "home")
+    text = text_of(run_page(copied, "gaps", monkeypatch))
+    assert "Synthetic" not in text
+    (tmp_path / "home" / CONFIG_FILE).write_text('notice = "Synthetic <schools>."\n', encoding="utf-8")
+    st.cache_resource.clear()
+    for view in ("overview", "gaps"):
+        text = text_of(run_page(copied, view, monkeypatch))
+        assert '<p class="ep-notice">Synthetic &lt;schools&gt;.</p>' in text
 
 
 def test_a_role_of_year_groups_sees_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import click
 import pytest
 
-from ingest.settings import Settings
+from ingest.settings import CONFIG_FILE, Settings, load_settings
 from orchestration.cli import everypupil, execute
+from orchestration.commands.chain import with_notice
 from orchestration.commands.common import as_csv, as_table
 from orchestration.fingerprint import run_input
 from orchestration.last_run import LastRun, now, read_last_run, write_last_run
@@ -269,6 +270,15 @@ def test_status_names_the_home_and_verify_says_when_it_begins(
     assert out.splitlines()[0] == f"Home: {settings.home}"
     _, _, err = everypupil_says(capsys, settings, "verify")
     assert f"verify {published} …" in err
+
+
+def test_a_made_home_says_of_itself_that_it_is_made_and_a_file_of_settings_stands(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    told = with_notice(load_settings(home), 'Made up: "all" of it.')
+    assert told.notice == load_settings(home).notice == 'Made up: "all" of it.'
+    (home / CONFIG_FILE).write_text("threads = 1\n", encoding="utf-8")
+    assert with_notice(load_settings(home), "Made up.").notice is None
+    assert (home / CONFIG_FILE).read_text(encoding="utf-8") == "threads = 1\n"
 
 
 def test_the_list_of_commands_cuts_no_sentence_off(capsys: pytest.CaptureFixture[str]) -> None:
