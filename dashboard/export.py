@@ -31,6 +31,7 @@ from dashboard.pack import (
     with_registers,
 )
 from dashboard.reader import Release, ReleaseError
+from dashboard.signals import rules_in_words
 from dashboard.workbook import SHORTHAND_LINE, Sheet, write_workbook
 from ingest.registry import Registry, load_registry
 from ingest.settings import Settings
@@ -39,6 +40,26 @@ FORMATS = ("xlsx", "csv", "parquet")
 PACKS = ("school_pack", "trust_pack")
 _LARGEST_EXACT_INTEGER = 2**53
 _SIGNALS = "marts.attendance_signal"
+_ESTIMATES_LINE = (
+    "Figures are estimates with 95% intervals, not ranks; where intervals overlap, they are not clearly apart."
+)
+# The queue as a meeting reads it: whose turn, why, what was done; keys come after.
+_QUEUE_HEADINGS = {
+    "signal_date": "Day of the signal",
+    "queue_place": "Place in the queue",
+    "is_in_queue": "In the queue",
+    "school_name": "School",
+    "pupil_key": "Pupil (key)",
+    "rule_name": "Rule",
+    "evidence_from": "Evidence since",
+    "spells": "Spells of absence",
+    "spell_starts": "Spells began on",
+    "sessions": "Sessions missed",
+    "possible": "Of possible sessions",
+    "action_taken": "First action",
+    "action_date": "Day of the first action",
+    "school_days_to_action": "School days to it",
+}
 _QUEUE_LINE = "In the order of the queue: newest day first, then school by URN, then place."
 _TEXT_COLUMNS = ("_key", "urn", "laestab", "_code", "_id")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -140,18 +161,26 @@ def _table(
         raise ExportError(
             f"Table '{name}' has no rows for this unit in release {release.release_id}; nothing was written."
         )
-    title = f"{name.replace('_', ' ').capitalize()}{'' if school is None else ', ' + school['school_name']}"
+    is_queue = view == _SIGNALS
+    what = "Signals of early response" if is_queue else name.replace("_", " ").capitalize()
+    title = f"{what}{'' if school is None else ', ' + school['school_name']}"
     names = _known_names(settings, release)
+    shown = names.beside(frame)
+    others = [str(column) for column in shown if column not in _QUEUE_HEADINGS]
     sheet = _sheet(
         name[:31],
         title,
-        [_period_line(release), *([_QUEUE_LINE] if view == _SIGNALS else [])],
-        names.beside(frame),
+        [_period_line(release), *([_QUEUE_LINE] if is_queue else [])],
+        shown,
         names.units,
-        wording.label,
+        (lambda column: _QUEUE_HEADINGS.get(column) or wording.label(column)) if is_queue else wording.label,
+        [*_QUEUE_HEADINGS, *others] if is_queue else None,
         not_applicable=not_applicable,
     )
-    return _book(release, registry, title, [sheet], {}, [], settings.notice), len(frame)
+    terms = _rules_sheet(registry) if is_queue else _definitions_sheet(release)
+    is_suppressed = view.startswith("exports.")
+    book = _book(release, registry, title, [sheet], {}, [], terms, settings.notice, is_suppressed=is_suppressed)
+    return book, len(frame)
 
 
 def _rows(release: Release, view: str, school: dict[str, Any] | None, registry: Registry) -> pd.DataFrame:
@@ -288,7 +317,11 @@ def _pack(
     figures = headlines(values, top)
     lines = what_headlines_rest_on(figures, values, coverage, names)
     summaries = _summaries(release, names, figures, headline_gaps(gaps, top), whom, heading, lines)
-    content = _book(release, registry, f"Everypupil: figures of {whom}", sheets, absent, summaries, settings.notice)
+    title, terms = f"Everypupil: figures of {whom}", _definitions_sheet(release)
+    is_suppressed = grant.is_narrowed or release.tier != "pupils"
+    content = _book(
+        release, registry, title, sheets, absent, summaries, terms, settings.notice, is_suppressed=is_suppressed
+    )
     return content, sum(len(sheet.rows) for sheet in [*summaries, *sheets])
 
 
@@ -455,22 +488,18 @@ def _book(
     sheets: list[Sheet],
     absent: dict[str, str],
     summaries: list[Sheet],
+    terms: Sheet,
     notice: str | None,
+    *,
+    is_suppressed: bool,
 ) -> bytes:
-    """A workbook. notice: what its cover says before anything else, as the home asks for."""
+    """A workbook. terms: the sheet that says what is counted. notice: what its cover says before anything else.
+    is_suppressed: whether its figures of few pupils are hidden.
+    """
     manifest = release.manifest
-    definitions = queries.measures(release)
-    sheets = [
-        *sheets,
-        _sheet(
-            "Definitions",
-            "Definitions of the measures",
-            ["Each figure names the version of its definition."],
-            definitions,
-            {},
-            wording.label,
-        ),
-    ]
+    headings = {heading for sheet in [*summaries, *sheets] for heading in sheet.columns}
+    has_intervals = any("interval" in heading for heading in headings)
+    sheets = [*sheets, terms]
     published = str(manifest.get("published_at", ""))
     cover = [
         *([notice] if notice else []),
@@ -478,18 +507,17 @@ def _book(
         f"Data as of: {wording.day(str(manifest.get('as_of', '')))}",
         f"Published: {wording.day(published)}",
         f"Coverage: {manifest.get('coverage_sentence', 'not stated in this release')}",
-        f"Definitions: registry {manifest.get('registry_fingerprint', 'not stated')}; see the Definitions sheet.",
+        f"Definitions: registry {manifest.get('registry_fingerprint', 'not stated')}; see the {terms.name} sheet.",
         _TIER_LINES[release.tier],
         *absent.values(),
-        "Figures are estimates with 95% intervals, not ranks; where intervals overlap, they are not clearly apart.",
+        *([_ESTIMATES_LINE] if has_intervals else []),
         "Questions: ask the data team of your trust or local authority, and name the release.",
     ]
     notes = [
-        "Figures are worked out from the schools' own records, as described in the Definitions sheet.",
+        f"Figures are worked out from the schools' own records, as described in the {terms.name} sheet.",
         *[f"[{letter}] means {meaning}." for letter, meaning in wording.STATUS_MEANINGS.items()],
-        "Gap is the comparator's value less the group's value.",
-        f"Figures of fewer pupils than the limits ({_limits(registry)}) are hidden.",
-        "Figures from which a hidden one could be worked out are hidden too.",
+        *(["Gap is the comparator's value less the group's value."] if wording.label("gap") in headings else []),
+        *(_hiding_lines(registry) if is_suppressed else []),
         *([SCOPE] if summaries else []),
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -497,6 +525,25 @@ def _book(
             Path(folder) / "workbook.xlsx", title, cover, notes, sheets, _moment(published), summaries
         )
         return path.read_bytes()
+
+
+def _definitions_sheet(release: Release) -> Sheet:
+    line = "Each figure names the version of its definition."
+    return _sheet("Definitions", "Definitions of the measures", [line], queries.measures(release), {}, wording.label)
+
+
+def _rules_sheet(registry: Registry) -> Sheet:
+    """What speaks in the queue, in the order of the queue."""
+    rules = pd.DataFrame([{"rule_name": rule.name, "text": rule.text} for rule in rules_in_words(registry)])
+    heading = {"rule_name": "Rule", "text": "What it counts"}.__getitem__
+    return _sheet("Rules", "Rules of early response", ["In the order of the queue."], rules, {}, heading)
+
+
+def _hiding_lines(registry: Registry) -> list[str]:
+    return [
+        f"Figures of fewer pupils than the limits ({_limits(registry)}) are hidden.",
+        "Figures from which a hidden one could be worked out are hidden too.",
+    ]
 
 
 def _limits(registry: Registry) -> str:

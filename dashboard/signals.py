@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from dashboard import wording
+from ingest.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,25 @@ def by_week(queue: pd.DataFrame) -> pd.DataFrame:
         )
         week += dt.timedelta(weeks=1)
     return pd.DataFrame(rows).astype({"median_days": "float64"})
+
+
+@dataclass(frozen=True)
+class RuleInWords:
+    """A rule of early response: its name, and what it counts, when it speaks again and whose it is."""
+
+    name: str
+    text: str
+
+
+def rules_in_words(registry: Registry) -> list[RuleInWords]:
+    """The rules of early response in the order of the queue, for the page of definitions and the queue's workbook."""
+    names = {entry["reason"]: str(entry["name"]) for entry in registry.data["absence_reasons"]}
+    found = []
+    for rule in registry.data["responses"]["rules"]:
+        counted = "unauthorised sessions" if rule.get("unauthorised_only") else "absence"
+        quiet = rule.get("quiet_school_days")
+        again = f"Quiet for {quiet} school days after a signal" if quiet else "Speaks once a year"
+        reasons = "; ".join(names[reason] for reason in rule["reasons"])
+        text = f"counts {counted} for these reasons: {reasons}. {again}. Source: {rule['source']}."
+        found.append(RuleInWords(str(rule["name"]), text))
+    return found

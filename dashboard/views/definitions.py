@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import wording
 from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
 from dashboard.context import Context
+from dashboard.signals import rules_in_words
 
 _FIELDS = (
     "definition_version",
@@ -115,13 +116,10 @@ def _rules(context: Context) -> None:
         "these reasons, which stand for characteristics protected in law: "
         f"{named(responses['reasons_never_counted'])}."
     )
-    items = []
-    for rule in responses["rules"]:
-        counted = "unauthorised sessions" if rule.get("unauthorised_only") else "absence"
-        quiet = rule.get("quiet_school_days")
-        again = f"Quiet for {quiet} school days after a signal" if quiet else "Speaks once a year"
-        text = f"counts {counted} for these reasons: {named(rule['reasons'])}. {again}. Source: {rule['source']}."
-        items.append(f"<li><b>{html.escape(rule['name'])}</b>: {html.escape(text)}</li>")
+    items = [
+        f"<li><b>{html.escape(rule.name)}</b>: {html.escape(rule.text)}</li>"
+        for rule in rules_in_words(context.registry)
+    ]
     st.html(f"<ol>{''.join(items)}</ol>")
 
 

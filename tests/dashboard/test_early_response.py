@@ -23,6 +23,7 @@ from dashboard.components.charts import weekly_bars
 from dashboard.components.figure import Table
 from dashboard.export import export_table
 from dashboard.readings import share_interval
+from ingest.registry import load_registry
 from ingest.settings import Settings
 from tests.dashboard.pupil_rows import NEWEST, add_pupils
 from tests.dashboard.release_fixture import build_release
@@ -301,16 +302,32 @@ def test_what_a_rule_does_not_look_at_is_not_applicable_in_workbook_and_csv(home
     path = export_table(home, "attendance_signal", "head", None, "xlsx", tmp_path / "b.xlsx")
     rows = rows_of(path, "attendance_signal")
     by_rule = {str(row["Rule id"]): row for row in rows}
-    assert [by_rule["third_spell"][name] for name in ("Spells", "Sessions", "Possible")] == [3, "[z]", "[z]"]
+    counted = ("Spells of absence", "Sessions missed", "Of possible sessions")
+    assert [by_rule["third_spell"][name] for name in counted] == [3, "[z]", "[z]"]
     run = by_rule["unexplained_run"]
-    assert [run[name] for name in ("Spells", "Sessions", "Possible", "Spell starts")] == ["[z]", 5, "[z]", "[z]"]
-    assert [by_rule["recent_rate"][name] for name in ("Spells", "Sessions", "Possible")] == ["[z]", 8, 60]
-    undone = next(row for row in rows if row["Pupil key"] == SECOND)
-    assert [undone[name] for name in ("Action taken", "Action date", "School days to action")] == ["[z]"] * 3
+    assert [run[name] for name in (*counted, "Spells began on")] == ["[z]", 5, "[z]", "[z]"]
+    assert [by_rule["recent_rate"][name] for name in counted] == ["[z]", 8, 60]
+    undone = next(row for row in rows if row["Pupil (key)"] == SECOND)
+    assert [undone[name] for name in ("First action", "Day of the first action", "School days to it")] == ["[z]"] * 3
     assert "[x]" not in {cell for row in rows for cell in row.values()}
     sheet = openpyxl.load_workbook(path)["attendance_signal"]
     lines = [str(cell.value) for (cell,) in sheet.iter_rows(max_col=1, max_row=6)]
     assert "In the order of the queue: newest day first, then school by URN, then place." in lines
+
+
+def test_the_queues_workbook_speaks_of_signals_and_not_of_estimates(home: Settings, tmp_path: Path) -> None:
+    path = export_table(home, "attendance_signal", "head", None, "xlsx", tmp_path / "b.xlsx")
+    book = openpyxl.load_workbook(path)
+    text = {name: " ".join(str(cell) for row in book[name].values for cell in row) for name in book.sheetnames}
+    assert "Signals of early response" in text["Cover"]
+    assert "see the Rules sheet" in text["Cover"]
+    for of_figures in ("95%", "Gap is", "are hidden"):
+        assert of_figures not in text["Cover"] + text["Notes"]
+    rules = [row[0] for row in book["Rules"].iter_rows(min_row=2, values_only=True)]
+    names = [rule.name for rule in signals.rules_in_words(load_registry(home))]
+    assert rules[-len(names) :] == names
+    headings = next(row for row in book["attendance_signal"].values if row[0] == "Day of the signal")
+    assert headings[1:6] == ("Place in the queue", "In the queue", "School", "Pupil (key)", "Rule")
 
 
 def test_a_share_of_nobody_is_not_applicable_and_a_missing_count_elsewhere_not_available(
