@@ -536,7 +536,8 @@ def _rules_sheet(registry: Registry) -> Sheet:
     """What speaks in the queue, in the order of the queue."""
     rules = pd.DataFrame([{"rule_name": rule.name, "text": rule.text} for rule in rules_in_words(registry)])
     heading = {"rule_name": "Rule", "text": "What it counts"}.__getitem__
-    return _sheet("Rules", "Rules of early response", ["In the order of the queue."], rules, {}, heading)
+    sheet = _sheet("Rules", "Rules of early response", ["In the order of the queue."], rules, {}, heading)
+    return replace(sheet, widest=90)
 
 
 def _hiding_lines(registry: Registry) -> list[str]:
