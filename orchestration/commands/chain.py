@@ -215,6 +215,10 @@ def verdict_lines(verdict: Any) -> list[str]:
             f"{verdict.rows_read:,} rows read, {verdict.rows_accepted:,} accepted, {verdict.rows_refused:,} refused"
         )
         lines = [f"{verdict.file_name}: {verdict.feed}, {counts}."]
+        if verdict.feed == "session_marks":
+            lines.append(
+                "  Not judged here: a register of far fewer pupils than those it would replace is held by run."
+            )
     for word, names in (("missing", verdict.missing_columns), ("extra", verdict.extra_columns)):
         if names:
             lines.append(f"  {word} columns: {', '.join(names)}")

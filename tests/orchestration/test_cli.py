@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 import click
 import pytest
 
+from ingest.check import FileVerdict, RuleCount
 from ingest.settings import CONFIG_FILE, Settings, load_settings
 from orchestration.cli import everypupil, execute
-from orchestration.commands.chain import with_notice
+from orchestration.commands.chain import verdict_lines, with_notice
 from orchestration.commands.common import as_csv, as_table
 from orchestration.fingerprint import run_input
 from orchestration.last_run import LastRun, now, read_last_run, write_last_run
@@ -279,6 +281,20 @@ def test_a_made_home_says_of_itself_that_it_is_made_and_a_file_of_settings_stand
     (home / CONFIG_FILE).write_text("threads = 1\n", encoding="utf-8")
     assert with_notice(load_settings(home), "Made up.").notice is None
     assert (home / CONFIG_FILE).read_text(encoding="utf-8") == "threads = 1\n"
+
+
+def test_a_verdict_names_lines_and_says_what_it_does_not_judge() -> None:
+    rule = RuleCount("RM-1", "error", "The mark is no register code.", 2, (3, 7))
+    register = FileVerdict("autumn.csv", "session_marks", (), ("Form",), 9, 7, 2, (rule,), None)
+    assert verdict_lines(register) == [
+        "autumn.csv: session_marks, 9 rows read, 7 accepted, 2 refused.",
+        "  Not judged here: a register of far fewer pupils than those it would replace is held by run.",
+        "  extra columns: Form",
+        "  error RM-1: 2 rows (first lines 3, 7). The mark is no register code.",
+    ]
+    assert not any("held by run" in line for line in verdict_lines(replace(register, feed="pupils")))
+    refused = FileVerdict("x.csv", None, ("UPN",), (), 0, 0, 0, (), "x.csv: no column of a UPN; add one.")
+    assert verdict_lines(refused) == ["refused: x.csv: no column of a UPN; add one.", "  missing columns: UPN"]
 
 
 def test_the_list_of_commands_cuts_no_sentence_off(capsys: pytest.CaptureFixture[str]) -> None:
