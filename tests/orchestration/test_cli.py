@@ -288,11 +288,11 @@ def test_a_verdict_names_lines_and_says_what_it_does_not_judge() -> None:
     register = FileVerdict("autumn.csv", "session_marks", (), ("Form",), 9, 7, 2, (rule,), None)
     assert verdict_lines(register) == [
         "autumn.csv: session_marks, 9 rows read, 7 accepted, 2 refused.",
-        "  Not judged here: a register of far fewer pupils than those it would replace is held by run.",
+        "  Not judged here: run holds a register of far fewer pupils than those it would replace.",
         "  extra columns: Form",
         "  error RM-1: 2 rows (first lines 3, 7). The mark is no register code.",
     ]
-    assert not any("held by run" in line for line in verdict_lines(replace(register, feed="pupils")))
+    assert not any("Not judged" in line for line in verdict_lines(replace(register, feed="pupils")))
     refused = FileVerdict("x.csv", None, ("UPN",), (), 0, 0, 0, (), "x.csv: no column of a UPN; add one.")
     assert verdict_lines(refused) == ["refused: x.csv: no column of a UPN; add one.", "  missing columns: UPN"]
 
