@@ -73,7 +73,8 @@ class System:
 
     name: for people. down, up: how far an amount may be below and above its truth if only its own bounds are known.
     need_down, need_up, need_width: how far a hidden one must be able to move at least; the audit lowers a need that no
-    pattern could meet. sums: lines x cells, moves along
+    pattern could meet. need_wide: its need_width where need_down is so lowered: a total of two that have rows is 2 at
+    the least, and who is known not to be one must be one of as many as may be shown. sums: lines x cells, moves along
     them come to 0. orders: relations x cells, moves along them are at least -slack.
     """
 
@@ -83,6 +84,7 @@ class System:
     need_down: Floats
     need_up: Floats
     need_width: Floats
+    need_wide: Floats
     sums: csr_matrix
     orders: csr_matrix
     slack: Floats
@@ -138,13 +140,15 @@ def bounded(system: System) -> System:
         )
         np.minimum.at(up, cell, np.maximum(rise, 0.0))
         np.minimum.at(down, cell, np.maximum(fall, 0.0))
+    is_unmet = down < system.need_down - _TOLERANCE
+    width = np.maximum(system.need_width, np.where(is_unmet, system.need_wide, 0.0))
     return replace(
         system,
         down=down,
         up=up,
         need_down=np.minimum(system.need_down, down),
         need_up=np.minimum(system.need_up, up),
-        need_width=np.minimum(system.need_width, down + up),
+        need_width=np.minimum(width, down + up),
     )
 
 
@@ -316,7 +320,10 @@ class _Attack:
             coefficients = np.concatenate([sides[sign].coefficients for sign in signs])
             constant = sum(sides[sign].constant for sign in signs)
             # Were every row hidden, this is still known, as a total of two schools that have rows is 2 at the least.
-            needs[cell] = min(needs[cell], float(coefficients.sum()) + constant)
+            most = float(coefficients.sum()) + constant
+            if needs is need.need_down and most < needs[cell] - _TOLERANCE:
+                need.need_width[cell] = max(need.need_width[cell], need.need_wide[cell])
+            needs[cell] = min(needs[cell], most)
             if sum(sides[sign].reached for sign in signs) < needs[cell] - _TOLERANCE:
                 return Cut(cell, cells, coefficients, float(needs[cell]) - constant)
         return None

@@ -160,6 +160,7 @@ def _system(
             need_down=np.append(np.where(few, missing - 1.0, 0.0), none),
             need_up=np.append(np.where(few, limit - 1.0 - missing, 0.0), none),
             need_width=np.concatenate(width),
+            need_wide=np.append(np.where(few, limit - 2.0, 0.0), none),
             sums=vstack(
                 [block_diag([stage.sums, stage.sums[:, lost]]), _ties(stage, registry, stage.n, lost)], format="csr"
             ),

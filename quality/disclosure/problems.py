@@ -184,6 +184,7 @@ def count_problem(stage: Stage, rows: pd.DataFrame, registry: Registry, tier: st
         need_down=np.where(few, n - 1.0, 0.0),
         need_up=np.where(few, threshold - 1.0 - n, 0.0),
         need_width=np.where(few | (n == 0), 0.0, threshold - 1.0),
+        need_wide=np.where(few, threshold - 1.0, 0.0),
         sums=stage.sums,
         orders=stage.orders,
         slack=np.maximum(stage.orders @ n, 0.0),
@@ -257,6 +258,7 @@ def share_problem(
             up, np.maximum(np.where(small, least - 1.0 - ones, 0.0), np.where(nearly_all, others - 1.0, 0))
         ),
         need_width=np.where(stage.n > 0, np.minimum(np.where(small | nearly_all, 1.0, least - 1.0), up + down), 0.0),
+        need_wide=np.zeros(len(ones)),
         sums=stage.sums,
         orders=stage.orders,
         slack=np.maximum(stage.orders @ ones, 0.0),
@@ -317,6 +319,7 @@ def _with_their_numbers(
         need_width=np.concatenate(
             [system.need_width, np.where(few, 1.0, least - 1.0), counted.amounts.need_width[numbers]]
         ),
+        need_wide=np.concatenate([system.need_wide, np.zeros(count), counted.amounts.need_wide[numbers]]),
         sums=sums,
         orders=orders,
         slack=np.concatenate([system.slack, slack]),
@@ -576,6 +579,7 @@ def _amounts_of_ratios(
             need_down=np.zeros(len(amount)),
             need_up=np.where(counted, np.maximum(possible - amount, 0.0), 0.0),
             need_width=np.where(counted & ~said, np.clip(close, 1.0, np.maximum(threshold - 1.0, 1.0)), 0.0),
+            need_wide=np.zeros(len(amount)),
             sums=at_time,
             orders=csr_matrix((0, len(amount))),
             slack=np.zeros(0),
@@ -617,6 +621,7 @@ def _with_their_sessions(stage: Stage, rows: pd.DataFrame, counts: System, thres
         need_down=np.zeros(size + count),
         need_up=np.concatenate([np.where(few, threshold - stage.n, 0.0), none]),
         need_width=np.concatenate([np.where(stage.n > 0, threshold - 1.0, 0.0), none]),
+        need_wide=np.zeros(size + count),
         sums=sums,
         orders=orders,
         slack=np.concatenate(

@@ -64,6 +64,7 @@ def problem_key(problem: Problem, limits: Limits, greedy: bool) -> str:
     for view in problem.views:
         system = view.system
         arrays += [view.decision, system.down, system.up, system.need_down, system.need_up, system.need_width]
+        arrays.append(system.need_wide)
         for matrix in (system.sums, system.orders):
             arrays += [np.array(matrix.shape), matrix.indptr, matrix.indices, matrix.data]
         arrays.append(system.slack)

@@ -37,6 +37,7 @@ def test_a_cell_that_cannot_move_as_far_as_it_should_is_mended_as_it_is_searched
         need_down=np.zeros(3),
         need_up=np.array([2.0, 0.0, 0.0]),
         need_width=np.zeros(3),
+        need_wide=np.zeros(3),
         sums=csr_matrix(np.array([[-1.0, -1.0, 0.0], [1.0, -1.0, -1.0]])),
         orders=csr_matrix((0, 3)),
         slack=np.zeros(0),
