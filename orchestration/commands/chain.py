@@ -216,9 +216,7 @@ def verdict_lines(verdict: Any) -> list[str]:
         )
         lines = [f"{verdict.file_name}: {verdict.feed}, {counts}."]
         if verdict.feed == "session_marks":
-            lines.append(
-                "  Not judged here: run holds a register of far fewer pupils than those it would replace."
-            )
+            lines.append("  Not judged here: run holds a register of far fewer pupils than those it would replace.")
     for word, names in (("missing", verdict.missing_columns), ("extra", verdict.extra_columns)):
         if names:
             lines.append(f"  {word} columns: {', '.join(names)}")

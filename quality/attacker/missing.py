@@ -21,6 +21,7 @@ from quality.attacker.lines import Lines, group_lines, members, unit_lines
 from quality.attacker.solver import ContradictionError, solve
 from quality.attacker.system import System
 
+_WHO = ("pupils without a result of ", "pupils with a result of ", "pupils expected of ")
 _ROUNDING = 0.01  # of a pupil: what nine digits of coverage leave of a number expected
 
 
@@ -45,7 +46,7 @@ class _Few(Rule):
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Variables of those without a result and, as many places further on, of those with one.
+    """Variables of those without a result and, as many places further on each, of those with one and of all expected.
 
     of[cell, measure]: the variable, or -1. n: known numbers with a result, NaN where not. low, high: those without one.
     table, row_key: where a variable is read.
@@ -72,10 +73,11 @@ def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: 
         return []
     size = len(found.n)
     breaches = [*_shown(found, tier, least), *_sent(tables, tier, least)]
-    limit = np.concatenate([np.where(found.n == 0, minimum, least), np.full(size, minimum)]).astype(np.float64)
-    rule = _Few(limit, np.zeros(2 * size, dtype=bool), np.arange(2 * size) >= size)
+    limit = np.concatenate([np.where(found.n == 0, minimum, least), np.full(2 * size, minimum)]).astype(np.float64)
+    rule = _Few(limit, np.zeros(3 * size, dtype=bool), np.arange(3 * size) >= size)
     system = _system(found, cells, tables, registry, presuming=True)
-    secret = system.low < system.high
+    # How many were expected is no secret beside a number with a result that is shown: of those without one it is.
+    secret = (system.low < system.high) & ~np.append(np.zeros(2 * size, dtype=bool), np.isfinite(found.n))
     try:
         try:
             ranges = solve(system, secret, rule)
@@ -93,7 +95,7 @@ def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: 
                 tier,
                 found.table[place],
                 found.row_key[place],
-                "pupils without a result" if variable < size else "pupils",
+                ("pupils without a result", "pupils", "pupils expected")[variable // size],
                 low,
                 high,
                 int(limit[variable]),
@@ -111,11 +113,18 @@ def _system(
     """
     size, known = len(found.n), np.isfinite(found.n)
     system = System(
-        np.concatenate([found.low, np.where(known, found.n, 1.0)]),
-        np.concatenate([found.high, np.where(known, found.n, np.inf)]),
-        lambda variable: (
-            f"{'pupils without' if variable < size else 'pupils with'} a result of " + found.row_key[variable % size]
-        ),
+        np.concatenate([found.low, np.where(known, found.n, 1.0), np.zeros(size)]),
+        np.concatenate([found.high, np.where(known, found.n, np.inf), np.full(size, np.inf)]),
+        lambda variable: _WHO[variable // size] + found.row_key[variable % size],
+    )
+    row = np.arange(size)
+    system.add(
+        "those with and without a result are those expected",
+        np.tile(row, 3),
+        np.arange(3 * size),
+        np.repeat([1.0, 1.0, -1.0], size),
+        0.0,
+        0.0,
     )
     _add_sums(system, found, cells, tables)
     _add_same_pupils(system, found, cells, registry, presuming=presuming)

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
-from scipy.sparse import block_diag, csr_matrix, hstack, vstack
+from scipy.sparse import block_diag, csr_matrix, eye, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
 from ingest.registry import Registry
@@ -122,17 +122,18 @@ def missing_problem(
     cost = np.bincount(joined, stage.cost, count).astype(np.float64)
     none = np.zeros(0, dtype=np.int64)
     # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
-    views = [View(system, np.append(decision, decision[is_gone]))]
+    views = [View(system, np.concatenate([decision, decision[is_gone], decision[is_gone]]))]
     return Problem(system.name, cost, forced, np.zeros(count, dtype=bool), none, none, views)
 
 
 def _system(
     name: str, stage: Stage, missing: Floats, few: Bools, is_gone: Bools, registry: Registry, tier: str
 ) -> System:
-    """Those without a result of every cell and, after them, those with one of each cell whose number of them is hidden.
+    """Those without a result of every cell and, after them, those with one and all of them, of each cell whose number
+    with a result is hidden.
 
-    Both together are those expected, which another measure of the same pupils may tell: where a group's number with a
-    result is hidden, what is known of the other groups' pupils can still leave it one value.
+    All are those expected, which another measure of the same pupils may tell: where a group's number with a result is
+    hidden, what is known of the other groups' pupils can still leave it one value, or leave one to those expected.
     """
     minimum, least = _limits(registry, tier)
     lost = np.flatnonzero(is_gone)
@@ -146,12 +147,17 @@ def _system(
     limit = np.where(scored > 0, least, minimum)
     room = _ROOM * max(minimum, least)
     # Per side of a number: of those without a result, and of those with one.
-    down = np.where(is_said & ~is_enough, missing - most - 1.0, missing), np.maximum(found - 1.0, 0.0)
-    up = np.where(is_enough, most - missing, room), np.where(found > 0, room, 0.0)
+    down = [np.where(is_said & ~is_enough, missing - most - 1.0, missing), np.maximum(found - 1.0, 0.0)]
+    up = [np.where(is_enough, most - missing, room), np.where(found > 0, room, 0.0)]
+    down, up = [*down, down[0][lost] + down[1]], [*up, up[0][lost] + up[1]]
     # Where it is known that no fewer can be without one, more must be possible; figures have room of their own, and are
     # not to be worked out from here.
-    width = np.where(few, limit - 2.0, 0.0), np.where((found > 0) & (found < minimum), 1.0, 0.0)
-    none = np.zeros(len(lost))
+    width = [
+        np.where(few, limit - 2.0, 0.0),
+        np.where((found > 0) & (found < minimum), 1.0, 0.0),
+        np.where((found > 0) & (stage.n[lost] < minimum), 1.0, 0.0),
+    ]
+    none = np.zeros(2 * len(lost))
     system = bounded(
         System(
             name=name,
@@ -162,10 +168,15 @@ def _system(
             need_width=np.concatenate(width),
             need_wide=np.append(np.where(few, limit - 2.0, 0.0), none),
             sums=vstack(
-                [block_diag([stage.sums, stage.sums[:, lost]]), _ties(stage, registry, stage.n, lost)], format="csr"
+                [
+                    block_diag([stage.sums, stage.sums[:, lost], csr_matrix((0, len(lost)))]),
+                    _ties(stage, registry, stage.n, lost),
+                    hstack([eye(len(stage.n), format="csr")[lost], eye(len(lost)), -eye(len(lost))]),
+                ],
+                format="csr",
             ),
             # Who has no score has no value added: the other way round than those who have them.
-            orders=hstack([-stage.orders, csr_matrix((stage.orders.shape[0], len(lost)))], format="csr"),
+            orders=hstack([-stage.orders, csr_matrix((stage.orders.shape[0], 2 * len(lost)))], format="csr"),
             slack=np.maximum(-stage.orders @ missing, 0.0),
         )
     )
@@ -215,7 +226,7 @@ def _told_together(stage: Stage, registry: Registry, expected: Floats, gone: Boo
 
 
 def _ties(stage: Stage, registry: Registry, expected: Floats, lost: Integers) -> csr_matrix:
-    """Of the same pupils those with and without a result are as many: relations over the cells and, after them, `lost`.
+    """Of the same pupils those with and without a result are as many: relations over all that `_system` has.
 
     lost: cells of which those with a result are hidden. Of two subjects it is only presumed that the same pupils were
     expected: told together they say whether it is so.
@@ -232,7 +243,7 @@ def _ties(stage: Stage, registry: Registry, expected: Floats, lost: Integers) ->
     values = np.tile([1.0, -1.0, 1.0, -1.0], (len(ends), 1))
     row = np.repeat(np.arange(len(ends)), 4)
     use = columns.ravel() >= 0
-    return csr_matrix((values.ravel()[use], (row[use], columns.ravel()[use])), shape=(len(ends), size + len(lost)))
+    return csr_matrix((values.ravel()[use], (row[use], columns.ravel()[use])), shape=(len(ends), size + 2 * len(lost)))
 
 
 def _of_one_assessment(stage: Stage, registry: Registry) -> list[Integers]:

@@ -17,7 +17,12 @@ T = 6
 # are the boys, and the girls of Year 5 are Year 5.
 PUPILS = np.array([7.0, 3.0, 4.0, 5.0, 2.0, 1.0, 4.0, 2.0])
 ALL, GIRLS, BOYS, YEAR_3, YEAR_5, GIRLS_3, BOYS_3, GIRLS_5 = range(8)
-SUMS: tuple[tuple[int, ...], ...] = ((ALL, GIRLS, BOYS), (ALL, YEAR_3, YEAR_5), (GIRLS, GIRLS_3, GIRLS_5), (BOYS, BOYS_3))
+SUMS: tuple[tuple[int, ...], ...] = (
+    (ALL, GIRLS, BOYS),
+    (ALL, YEAR_3, YEAR_5),
+    (GIRLS, GIRLS_3, GIRLS_5),
+    (BOYS, BOYS_3),
+)
 SUMS += ((YEAR_3, GIRLS_3, BOYS_3), (YEAR_5, GIRLS_5))
 
 
