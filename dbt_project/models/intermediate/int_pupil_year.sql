@@ -1,7 +1,8 @@
 {%- set groups = var('registry')['groups'] -%}
 -- The status that counts for a year: the last list up to the census day, else the first after it, both within the year;
--- a pupil whom no list of the year names has the status nearest to the census day. Whom no list names at all, but who has
--- a result, is counted with a status that nobody knows.
+-- a pupil whom no list of the year names has the status nearest to the census day. A row of a pupil who had left by the
+-- day of the list counts only where no other list of the year has the pupil: a school that goes on listing its leavers
+-- knows nothing new of them. Whom no list names at all, but who has a result, is counted with a status that nobody knows.
 with listed as (
     select
         observation.*,
@@ -16,9 +17,9 @@ ranked as (
         row_number() over (
             partition by listed.pupil_key, listed.academic_year
             order by
+                case when listed.leaving_date < listed.as_at_date then 1 else 0 end,
                 case when listed.as_at_date <= year.census_date then 0 else 1 end,
                 abs({{ days_between('listed.as_at_date', 'year.census_date') }}),
-                case when listed.leaving_date < listed.as_at_date then 1 else 0 end,
                 case when listed.counts_on_roll then 0 else 1 end,
                 listed.school_key
         ) as preference
