@@ -136,6 +136,17 @@ def _dimension_rules() -> list[Rule]:
         ),
         Rule("QM-015", "marts.dim_pupil_status", "Sex is M, F or U.", InSet("sex", ("M", "F", "U")), pupil),
         Rule("QM-016", "marts.dim_pupil_status", "An IDACI decile is 1 to 10.", Between("idaci_decile", 1, 10), pupil),
+        Rule(
+            "QM-225",
+            "marts.dim_pupil_status",
+            "The share of days eligible for free school meals is of the days known, and stands where any is.",
+            RowsWhere(
+                "fsm_days_eligible not between 0 and fsm_days_known"
+                " or (fsm_days_known > 0) <> (fsm_eligible_share is not null)"
+                " or abs(fsm_eligible_share * fsm_days_known - 100.0 * fsm_days_eligible) > 0.001"
+            ),
+            pupil,
+        ),
         Rule("QM-020", "marts.fct_enrolment", "An enrolment stands once.", Unique(enrolment), enrolment, "school_key"),
         Rule(
             "QM-021",

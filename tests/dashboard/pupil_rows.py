@@ -21,6 +21,9 @@ SPECIAL = {
     "ethnicity_major": "Asian",
     "is_looked_after": False,
     "idaci_decile": 2,
+    "fsm_days_known": 200,
+    "fsm_days_eligible": 50,
+    "fsm_eligible_share": 25.0,
 }
 DIMENSIONS = {"all": "all", "sex": "F", "sen": "E", "disadvantage": "disadvantaged", "ethnicity": "Asian"}
 

@@ -37,6 +37,7 @@ TABLES = (
 TRUST = "T0001"
 
 FLOAT_COLUMNS = {
+    "fsm_eligible_share",
     "change",
     "numerator",
     "denominator",
@@ -112,6 +113,8 @@ INTEGER_COLUMNS = {
     "possible",
     "attended",
     "idaci_decile",
+    "fsm_days_known",
+    "fsm_days_eligible",
 }
 
 

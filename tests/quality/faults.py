@@ -108,6 +108,12 @@ def _dimensions() -> list[Fault]:
             "update marts.dim_pupil_status set idaci_decile = 0 where pupil_key = 3",
             {"QM-016@marts.dim_pupil_status": 1},
         ),
+        *(
+            Fault(
+                f"update marts.dim_pupil_status set {wrong} where pupil_key = 3", {"QM-225@marts.dim_pupil_status": 1}
+            )
+            for wrong in ("fsm_days_eligible = 41", "fsm_eligible_share = null", "fsm_eligible_share = 25.1")
+        ),
         Fault(
             f"insert into marts.fct_enrolment by name select * replace (date '2024-09-01' as entry_date) from "
             f"marts.fct_enrolment {ONE_PUPIL}",

@@ -85,7 +85,8 @@ true as is_open from raw.schools;
 create table marts.dim_pupil_status as select pupil_ref as pupil_key, date '2025-09-01' as valid_from,
 cast(null as date) as valid_to, false as is_fsm, false as is_fsm6, pupil_ref % 3 = 0 as is_disadvantaged,
 'pupil list' as disadvantage_basis, sen_provision, false as is_eal, 'White' as ethnicity_major,
-false as is_looked_after, sex, idaci_decile from raw.pupils;
+false as is_looked_after, sex, idaci_decile, 40 as fsm_days_known, 10 as fsm_days_eligible,
+cast(25 as double) as fsm_eligible_share from raw.pupils;
 create table marts.fct_enrolment as select md5(cast(pupil_ref as varchar)) as enrolment_key, pupil_ref as pupil_key,
 s.school_key, s.urn, date '2025-09-01' as entry_date, cast(null as date) as leaving_date,
 cast(null as varchar) as leaving_date_basis, 'C' as enrol_status from raw.pupils as p
