@@ -66,7 +66,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _TIER_LINES = {
     "public": "Tier: public. Figures of small groups are hidden.",
     "leaders": "Tier: leaders. For leaders of the trust or local authority; not for publication.",
-    "pupils": "Tier: pupils. Restricted: holds figures of small groups that are not hidden. Do not pass it on.",
+    "pupils": "Tier: pupils. Restricted: holds rows of pupils, or figures of small groups. Do not pass it on.",
 }
 
 

@@ -58,17 +58,12 @@ SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? AND peri
 ORDER BY level, unit_code, comparator
 """
 _LOSS = """
-SELECT academic_year, table_name, level, max(cells) AS cells, sum(hidden) FILTER (reason = 'any')::BIGINT AS hidden,
-       max(percent_hidden) FILTER (reason = 'any') AS percent_hidden,
-       sum(hidden) FILTER (reason = 'primary')::BIGINT AS hidden_primary,
-       sum(hidden) FILTER (reason = 'secondary')::BIGINT AS hidden_secondary,
-       sum(hidden) FILTER (reason = 'derived')::BIGINT AS hidden_derived,
-       bool_or(is_over_limit) AS is_over_limit
-FROM query_table(?) GROUP BY ALL ORDER BY academic_year DESC, table_name, level
+SELECT academic_year, table_name, level, cells, hidden, percent_hidden, is_over_limit
+FROM query_table(?) WHERE reason = 'any' ORDER BY academic_year DESC, table_name, level
 """
 _ISSUES = """
 SELECT rule_id, any_value(sentence) AS rule, severity, status, count(DISTINCT school_key) AS schools,
-       CAST(sum(n_rows) AS BIGINT) AS n_rows,
+       CAST(sum(n_rows) AS BIGINT) AS n_rows, count(*) FILTER (n_rows IS NULL) AS n_hidden,
        min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM query_table(?) GROUP BY rule_id, severity, status ORDER BY severity DESC, rule_id, status
 """
@@ -322,7 +317,7 @@ def published_comparators(release: Release, academic_year: str, measure_id: str,
 
 
 def loss(release: Release) -> pd.DataFrame:
-    """How many rows the tier does not show, by academic year, table and level, and why."""
+    """How many rows the tier does not show, by academic year, table and level; the reasons apart would tell of rows."""
     return release.frame(_LOSS, [published(release, "disclosure_loss")])
 
 

@@ -245,7 +245,8 @@ def plain(value: Any) -> Any:
 
 
 def missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+    """Whether there is no value. pandas' own mark of that is known by its type: a text `<NA>` is a text."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType"
 
 
 def decimals(column: str, unit: str | None) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ingest.lake import Lake
 from ingest.settings import Settings
 from orchestration.dbt_runner import STEPS, step_folder
 from orchestration.errors import ChainError, DataRefused, GateBroken, first_line
-from orchestration.last_run import LastRun, Outcome, exit_code_of, now, write_last_run
+from orchestration.last_run import LastRun, Outcome, exit_code_of, now, read_last_run, write_last_run
 from orchestration.releases import current_id, read_manifest
 from quality.dbt_results import read_dbt_results
 from quality.results import BrokenGateError
@@ -25,6 +26,7 @@ def conclude_published(settings: Settings, run_id: str, started_at: str, release
     sentence = f"Published release {release_id}. {manifest['coverage_sentence']}"
     if refused:
         sentence = f"Published release {release_id} without {_named(refused)}"
+    sentence += _held(manifest)
     gate = _gate_results(settings, run_id, "warning")
     run = LastRun(
         run_id=run_id,
@@ -44,9 +46,11 @@ def conclude_published(settings: Settings, run_id: str, started_at: str, release
 def conclude_nothing_new(settings: Settings, started_at: str, release_id: str) -> LastRun:
     """Records a run that had nothing to do; a refused file that still lies in landing is named night after night."""
     refused = refused_in_landing(settings)
-    sentence = f"Nothing new: release {release_id} is made of all that arrived."
-    if refused:
-        sentence = f"Nothing new: release {release_id} is made of all that arrived without {_named(refused)}"
+    manifest, earlier = read_manifest(settings, release_id), read_last_run(settings) or {}
+    arrived = "all that arrived and is not held" if manifest["held"] else "all that arrived"
+    sentence = f"Nothing new: release {release_id} is made of {arrived}"
+    sentence += f" without {_named(refused)}" if refused else "."
+    sentence += _held(manifest)
     run = LastRun(
         run_id="",
         started_at=started_at,
@@ -56,6 +60,8 @@ def conclude_nothing_new(settings: Settings, started_at: str, release_id: str) -
         sentence=sentence,
         refused_files=refused,
         release_id=release_id,
+        # What its gate warned of is so until another release is published.
+        warnings=earlier.get("warnings", []) if earlier.get("release_id") == release_id else [],
     )
     write_last_run(settings, run)
     return run
@@ -76,6 +82,12 @@ def refused_in_landing(settings: Settings) -> list[dict[str, str]]:
         }
         for row in sorted(Lake(settings).refusals(), key=lambda refusal: refusal.path)
     ]
+
+
+def _held(manifest: Mapping[str, Any]) -> str:
+    """A sentence, with a space before it, where files are held: their rows are in no figure."""
+    held = len(manifest["held"])
+    return f" {held} file(s) held as partial are in no figure: everypupil status names each." if held else ""
 
 
 def _named(refused: list[dict[str, str]]) -> str:

@@ -36,7 +36,7 @@ GRAIN: dict[str, tuple[str, ...]] = {
     "delivery": ("delivery_id",),
     "dim_pupil_status": ("pupil_key", "valid_from"),
     "dim_school": ("school_key",),
-    "disclosure_loss": ("academic_year", "table_name", "level", "reason"),
+    "disclosure_loss": ("academic_year", "table_name", "level"),
     "fct_enrolment": ("enrolment_key",),
     "fct_session": ("enrolment_key", "session_date", "session"),
     "gap": (*_GROUPED, "group_dimension", "group_value", "comparator"),

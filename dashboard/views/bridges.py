@@ -119,7 +119,9 @@ def _drawn(rows: list[dict[Any, Any]], unit: str) -> pd.DataFrame:
     for row in rows:
         value = float(row["value"]) if readings.shown(row) else float("nan")
         change = 0.0 if wording.missing(row["change"]) else float(row["change"])
-        word = _OURS if row["step"] == 0 else _UP if change > 0 else _DOWN if change < 0 else _SAME
+        # What is written as 0.00 is drawn as no change.
+        told = round(change, 2)
+        word = _OURS if row["step"] == 0 else _UP if told > 0 else _DOWN if told < 0 else _SAME
         points.append(
             {
                 "name": row["step_name"],

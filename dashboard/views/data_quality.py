@@ -118,14 +118,20 @@ def _issues(context: Context) -> None:
         st.header("No rule found anything", anchor=False)
         paragraph("No open finding stands against the data of this release.")
         return
-    total = int(frame["n_rows"].sum())
-    frame = frame.rename(columns={"status": "state"})
+    total, more = int(frame["n_rows"].sum()), bool(frame["n_hidden"].sum())
+    is_hidden = frame["n_hidden"] > 0
+    frame = frame.rename(columns={"status": "state"}).drop(columns="n_hidden")
+    # Of a school with few pupils the count is hidden: the others' sum would pass for all.
+    frame["n_rows"] = frame["n_rows"].astype("Int64").mask(is_hidden)
+    frame["status"] = is_hidden.map({True: "c", False: "ok"})
     n_rules = int(frame["rule_id"].nunique())
     for column in ("first_seen", "last_seen"):
         frame[column] = [_day(value) for value in frame[column]]
     figure(
         key="findings",
-        title=title_of(f"{n_rules} {'rule' if n_rules == 1 else 'rules'} found something, {total:,} times"),
+        title=title_of(
+            f"{n_rules} {'rule' if n_rules == 1 else 'rules'} found something, {'over ' if more else ''}{total:,} times"
+        ),
         takeaway="A rule that refuses keeps a row out of every figure; one that flags lets it in and says so. "
         "Open: still so in the newest file; closed: mended since. Ask the school to mend what is open at its source. "
         "Counts only, never values.",
@@ -194,7 +200,7 @@ def _coverage(context: Context) -> None:
 
 
 def _hidden(context: Context) -> None:
-    """How many figures are not shown, and why. A release from before this was counted has no such table."""
+    """How many figures are not shown. A release from before this was counted has no such table."""
     if not context.release.has("exports.disclosure_loss"):
         return
     frame = context.ask(queries.loss)
@@ -215,25 +221,19 @@ def _hidden(context: Context) -> None:
     figure(
         key="hidden_figures",
         title=title_of(f"{hidden:,} of {cells:,} figures are hidden to protect pupils"),
-        takeaway="Few pupils: fewer than the minimum, or one or two who have or have not what is counted. To protect "
-        "others: with it a hidden figure could be worked out from sums. Follows: a gap or count that is made of a "
-        f"hidden figure.{remark}",
-        alt_text="A table of how many figures are hidden, by academic year, table and level, and why.",
+        takeaway="A figure is hidden where it is of few pupils (fewer than the minimum, or one or two who have or have "
+        "not what is counted), where such a one could be worked out with it from sums, or where it is made of a hidden "
+        f"one. How many for which reason is not said: it would tell which figures are of few.{remark}",
+        alt_text="A table of how many figures are hidden, by academic year, table and level.",
         caption=_caption(context, "figures hidden", "every table in which a figure is hidden", "every academic year"),
         table=Table(
             frame,
-            (
-                *("academic_year", "table", "level", "cells", "hidden", "percent_hidden"),
-                *("hidden_primary", "hidden_secondary", "hidden_derived"),
-            ),
+            ("academic_year", "table", "level", "cells", "hidden", "percent_hidden"),
             headings={
                 "table": "Figures of",
                 "cells": "All figures",
                 "hidden": "Hidden",
                 "percent_hidden": "Hidden (%)",
-                "hidden_primary": "Few pupils",
-                "hidden_secondary": "To protect others",
-                "hidden_derived": "Follows",
             },
         ),
     )

@@ -114,7 +114,7 @@ def _show(
         alt_text=f"Gaps in {name} between {comparator} and {group}, with 95% intervals around 0; the table has the "
         "figures.",
         caption=context.caption(
-            measure_id, "all schools and each school", f"{year}, {wording.period_name(period).lower()}"
+            measure_id, "every place in the table", f"{year}, {wording.period_name(period).lower()}"
         ),
         table=Table(
             frame,

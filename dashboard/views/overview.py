@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -77,7 +78,8 @@ def _headlines(context: Context, years: list[str], level: str) -> pd.DataFrame:
                             "interval": _interval(row, str(definition["unit"])),
                         }
                     )
-    return pd.DataFrame(rows)
+    # A column of which one row hides its number would come back as floats: 4,616.00 pupils.
+    return pd.DataFrame(rows).astype({"n": "Int64"}) if rows else pd.DataFrame()
 
 
 def _figure(row: dict[str, Any], unit: str, column: str) -> str:
@@ -133,10 +135,14 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str) -> None:
         title=title,
         takeaway=takeaway,
         alt_text="A table of the newest figure of every measure for all schools together.",
-        caption=context.caption(
-            str(first["measure_id"]),
-            place,
-            f"newest year of each measure, {wording.period_name(str(first['period'])).lower()}",
+        caption=replace(
+            context.caption(
+                str(first["measure_id"]),
+                place,
+                f"newest year of each measure, {wording.period_name(str(first['period'])).lower()}",
+            ),
+            measure="as named in each row",
+            population="of each measure, as the page of definitions says",
         ),
         table=Table(
             frame,

@@ -74,8 +74,8 @@ def _schools(context: Context, year: str, measure_id: str, frame: pd.DataFrame) 
         title=title,
         takeaway=f"Of {len(frame)} schools, compared with the average of the schools in the model (0). "
         "Above or below means that the 95% interval "
-        "of the shrunken estimate excludes 0; with many schools some do so by chance. Schools stand in the "
-        "order of their names.",
+        "of the shrunken estimate excludes 0; with many schools some do so by chance. Schools stand by phase, "
+        "then by name.",
         alt_text=f"Shrunken estimates of {len(frame)} schools with 95% intervals around 0: {', '.join(parts)}; the "
         "table has the figures.",
         caption=context.caption(measure_id, "all schools in the model", year),
@@ -154,7 +154,7 @@ def _one_school(context: Context, measure_id: str, frame: pd.DataFrame, models: 
         f"{f(sums['shrunken_se'], 4)}; 95% interval = {f(sums['shrunken'], 3)} ± {f(sums['z'], 2)} × "
         f"{f(sums['shrunken_se'], 4)} = {f(sums['shrunken_low'], 3)} to {f(sums['shrunken_high'], 3)}",
         f"probability above 0 = share of the normal curve below {f(sums['shrunken'], 3)} / "
-        f"{f(sums['shrunken_se'], 4)} = {wording.probability(sums['probability_above'])}",
+        f"{f(sums['shrunken_se'], 4)}: {wording.probability(sums['probability_above'])}",
     ]
     st.html(f'<ol class="ep-sums">{"".join(f"<li>{html.escape(line)}</li>" for line in lines)}</ol>')
     published = {

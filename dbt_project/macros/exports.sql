@@ -76,6 +76,7 @@
 {%- endmacro %}
 
 {#- How many rows of each table a tier does not show. -#}
+{#- How many rows of a tier are hidden, and not why: of two groups that are 10 together, "both few" tells that each is 5. -#}
 {% macro hidden_counted(tier) -%}
 select
     academic_year,
@@ -87,7 +88,7 @@ select
     percent_hidden,
     is_over_limit
 from {{ source('disclosure', 'loss') }}
-where tier = '{{ tier }}'
+where tier = '{{ tier }}' and reason = 'any'
 {%- endmacro %}
 
 {#- Rows as they were published, of what the ledger lets stand; nothing where nothing stands. -#}

@@ -35,7 +35,7 @@ def status(home: Home, json_output: bool) -> None:
         click.echo(found["coverage_sentence"])
     for held in found["held"]:
         click.echo(
-            f"Held: {held['file_name']} ({held['held_reason']}); "
+            f"Held: {held['feed']}, school {held['laestab']}, {held['file_name']} ({held['held_reason']}); "
             f"everypupil accept --partial {held['delivery_id']} applies it."
         )
     for refused in found["refused_files"]:
@@ -46,7 +46,8 @@ def status(home: Home, json_output: bool) -> None:
         for failure in last["failures"]:
             click.echo(f"  {failure['rule_id']} {failure['table']}: {failure['n_failing']} rows")
         for warning in last.get("warnings", []):
-            click.echo(f"  Warning: {warning['rule_id']} {warning['table']}: {warning['n_failing']} rows")
+            said = f"{warning['n_failing']} rows. {warning['sentence']}"
+            click.echo(f"  Warning: {warning['rule_id']} {warning['table']}: {said}")
 
 
 def status_of(settings: Settings) -> dict[str, Any]:

@@ -66,6 +66,11 @@ def write_loss(connection: duckdb.DuckDBPyConnection, registry: Registry) -> lis
         """,
         {"tiers": list(registry.data["disclosure"]["minimum_pupils"]), "limit": limit},
     )
+    sums = connection.execute(
+        "select tier, reason, sum(hidden)::bigint from disclosure.loss group by all order by all"
+    ).fetchall()
+    for tier, reason, hidden in sums:
+        _LOGGER.info("disclosure, %s: %d figures hidden, reason %s", tier, hidden, reason)
     over = connection.execute(
         "select academic_year, table_name, hidden, cells, percent_hidden from disclosure.loss where is_over_limit"
     ).fetchall()

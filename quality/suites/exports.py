@@ -102,7 +102,7 @@ TABLE_KEYS = {
     "progress_school": PROGRESS_SCHOOL_KEY,
     "progress_model": ("academic_year", "measure_id", "method"),
     "coverage": ("academic_year", "period", "feed", "school_key"),
-    "disclosure_loss": ("academic_year", "table_name", "level", "reason"),
+    "disclosure_loss": ("academic_year", "table_name", "level"),
     "unit_coverage": UNIT_COVERAGE_KEY,
     "published_comparator": ("academic_year", "period", "level", "unit_code", "measure_id", "comparator"),
     "data_quality_issue": ("issue_id",),
@@ -296,7 +296,7 @@ def _loss_rules(tier: str, registry: Registry) -> list[Rule]:
             "For every table, year and level, as many rows are said to be hidden as have status c, of as many as there "
             "are.",
             Rows(
-                f"select {columns} from (select * from judged where reason = 'any') as l full join ({exported}) as e "
+                f"select {columns} from judged as l full join ({exported}) as e "
                 f"on {same_key} where (l.cells, l.hidden) is distinct from (e.cells, e.hidden)"
             ),
             key,
@@ -304,13 +304,10 @@ def _loss_rules(tier: str, registry: Registry) -> list[Rule]:
         Rule(
             "QX-005",
             table,
-            "The reasons add up to all that is hidden; its percentage and the remark on it follow from the counts.",
+            "How much is hidden is said without the reasons; its percentage and the remark on it follow from counts.",
             Rows(
                 f"select {', '.join(key)} from judged group by {', '.join(key)} "
-                "having list_sort(list(reason)) is distinct from ['any', 'derived', 'primary', 'secondary'] "
-                "or count(distinct cells) <> 1 "
-                "or sum(hidden) filter (where reason = 'any') is distinct from "
-                "sum(hidden) filter (where reason <> 'any') "
+                "having list(reason) is distinct from ['any'] "
                 "or bool_or(percent_hidden is distinct from round(100.0 * hidden / cells, 2)) "
                 f"or bool_or(is_over_limit is distinct from ({over}))"
             ),

@@ -265,7 +265,7 @@ def _type(column: str, rows: list[dict[str, Any]]) -> pa.DataType:
 
 
 def _loss(figures: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """How many rows of each level of `measure_value` and `gap` are hidden; all for few pupils."""
+    """How many rows of each level of `measure_value` and `gap` are hidden."""
     found = []
     for table in ("measure_value", "gap"):
         for level in sorted({row["level"] for row in figures[table]}):
@@ -276,13 +276,12 @@ def _loss(figures: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
                     "academic_year": YEARS[1],
                     "table_name": table,
                     "level": level,
-                    "reason": reason,
+                    "reason": "any",
                     "cells": len(rows),
-                    "hidden": count,
-                    "percent_hidden": 100.0 * count / len(rows),
+                    "hidden": hidden,
+                    "percent_hidden": 100.0 * hidden / len(rows),
                     "is_over_limit": False,
                 }
-                for reason, count in (("any", hidden), ("primary", hidden), ("secondary", 0), ("derived", 0))
             ]
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.settings import Settings, load_settings
-from orchestration.conclusion import conclude_failed, conclude_published
+from orchestration.conclusion import conclude_failed, conclude_nothing_new, conclude_published
 from orchestration.errors import ChainError, DataRefused, GateBroken
 from orchestration.files import write_json
 from orchestration.last_run import exit_code_of, read_last_run
@@ -96,12 +96,20 @@ def test_the_gates_refusal_sums_failing_rows_over_schools_and_leaves_warnings_ou
 def test_what_warns_is_told_of_a_published_run(settings: Settings) -> None:
     gate_report(settings, "passed", [failed_rule("100001", 2, "warning"), failed_rule("100002", 3, "warning")])
     write_json(
-        settings.releases_dir / RELEASE / "manifest.json", {"release_id": RELEASE, "coverage_sentence": "All came."}
+        settings.releases_dir / RELEASE / "manifest.json",
+        {"release_id": RELEASE, "coverage_sentence": "All came.", "held": [{"delivery_id": "d1"}]},
     )
     run = conclude_published(settings, "run", "then", RELEASE)
     assert (run.outcome, run.exit_code, run.failures) == ("published", 0, [])
     assert [warning["n_failing"] for warning in run.warnings] == [5]
     assert (read_last_run(settings) or {})["warnings"] == run.warnings
+    assert "1 file(s) held as partial are in no figure" in run.sentence
+    again = conclude_nothing_new(settings, "then", RELEASE)
+    assert again.warnings == run.warnings, "what the release's gate warned of is so until the next one"
+    assert "all that arrived and is not held. 1 file(s) held" in again.sentence
+    other = settings.releases_dir / "2026-08-01-0123456789ab" / "manifest.json"
+    write_json(other, {"release_id": other.parent.name, "held": []})
+    assert conclude_nothing_new(settings, "then", other.parent.name).warnings == []
 
 
 def test_a_gate_that_breaks_is_no_refusal(settings: Settings) -> None:

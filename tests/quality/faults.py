@@ -489,17 +489,18 @@ def _exports(tier: str) -> list[Fault]:
             {f"QX-003@{value}": 1, f"QX-003@{_other(tier)}.measure_value": 1},
         ),
         Fault(
-            f"update {loss} set hidden = hidden + 1 where table_name = 'measure_value' and level = 'school' and "
-            "reason = 'any'",
+            f"update {loss} set hidden = hidden + 1 where table_name = 'measure_value' and level = 'school'",
             {**miscounted, f"QX-005@{loss}": 1},
         ),
         Fault(f"update {loss} set cells = cells + 1 {of_models}", miscounted),
         Fault(f"delete from {loss} where table_name = 'gap' and level = 'school'", miscounted),
-        Fault(f"update {loss} set hidden = 1 {of_models} and reason = 'derived'", {f"QX-005@{loss}": 1}),
-        Fault(f"delete from {loss} {of_models} and reason = 'primary'", {f"QX-005@{loss}": 1}),
-        Fault(f"update {loss} set cells = 2 {of_models} and reason = 'primary'", {f"QX-005@{loss}": 1}),
-        Fault(f"update {loss} set percent_hidden = 1.0 {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
-        Fault(f"update {loss} set is_over_limit = true {of_models} and reason = 'any'", {f"QX-005@{loss}": 1}),
+        Fault(
+            f"insert into {loss} by name select * replace ('primary' as reason) from {loss} {of_models}",
+            {f"QX-005@{loss}": 1},
+        ),
+        Fault(f"update {loss} set reason = 'primary' {of_models}", {f"QX-005@{loss}": 1}),
+        Fault(f"update {loss} set percent_hidden = 1.0 {of_models}", {f"QX-005@{loss}": 1}),
+        Fault(f"update {loss} set is_over_limit = true {of_models}", {f"QX-005@{loss}": 1}),
         Fault(f"update {units} set schools = 9 {lacking}", {f"QX-070@{units}": 1}),
         Fault(
             f"insert into disclosure.pattern select tier, 'measure_value.coverage', {row_key_sql(FIGURE_KEY)}, 'c', "
@@ -537,7 +538,7 @@ def _exports(tier: str) -> list[Fault]:
                 "measure": "where measure_id = 'attendance_rate'",
                 "gap": "where level = 'trust'",
                 "progress_model": "",
-                "disclosure_loss": f"{of_models} and reason = 'primary'",
+                "disclosure_loss": of_models,
                 "unit_coverage": lacking,
                 "published_comparator": "",
                 "data_quality_issue": "",
@@ -547,7 +548,7 @@ def _exports(tier: str) -> list[Fault]:
                 "progress_model": {f"QX-044@{model}": 1},
                 "gap": {f"QX-024@{gap}": 1},
                 "progress_school": {f"QX-034@{progress}": 1},
-                "disclosure_loss": {f"QX-005@{loss}": 2},
+                "disclosure_loss": {f"QX-004@{loss}": 2},
                 "unit_coverage": {f"QX-070@{units}": 2},
             }.get(table, {})
             faults.append(

@@ -318,7 +318,7 @@ def _write_exports(connection: duckdb.DuckDBPyConnection, tier: str, n_tables: i
         connection.execute(f"create table exports_{tier}.{table} as from marts.{table}")
     connection.execute(
         f"create table exports_{tier}.disclosure_loss as select * exclude (tier) from disclosure.loss "
-        f"where tier = '{tier}'"
+        f"where tier = '{tier}' and reason = 'any'"
     )
     connection.execute(
         f"create table exports_{tier}.unit_coverage as select academic_year, period, level, unit_code, schools, "
