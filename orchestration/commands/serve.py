@@ -55,6 +55,7 @@ def dagster(home: Home, port: int) -> None:
 
 def serve_dashboard(settings: Settings, role: str, port: int = 8501) -> None:
     """Becomes the dashboard's server, so that a signal reaches it and nothing is left behind."""
+    from dashboard.access import connect, grant_of
     from dashboard.serve import dashboard_command
     from orchestration.dbt_runner import settings_environment
 
@@ -62,6 +63,10 @@ def serve_dashboard(settings: Settings, role: str, port: int = 8501) -> None:
         raise ChainError(f"Nothing is published in {settings.home}; everypupil run publishes what lies in landing.")
     with wrong_use():
         command, environment = dashboard_command(settings, role, port, LOCAL)
+        grant = grant_of(settings, role)
+        if grant.urns is not None:
+            # A school that the release does not have would be told on every page, to whoever opens one.
+            connect(settings, grant, action=None, tables=()).close()
     click.echo(f"Dashboard ({role}): http://{LOCAL}:{port}", err=True)
     become(command, environment | settings_environment(settings))
 

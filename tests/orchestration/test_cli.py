@@ -265,6 +265,15 @@ def test_a_dashboard_without_a_release_says_so_and_does_not_start(
     assert (code, str(settings.home) in err, "everypupil run" in err) == (1, True, True)
 
 
+def test_a_dashboard_of_a_school_that_the_release_has_not_does_not_start(
+    settings: Settings, published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = everypupil_says(capsys, settings, "dashboard", "--as", "school:999999")
+    assert code in (1, 2)
+    assert "no school with that URN" in err
+    assert "http" not in err
+
+
 def test_status_names_the_home_and_verify_says_when_it_begins(
     settings: Settings, published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
