@@ -20,7 +20,11 @@ _LEVELS = ("trust", "la")
 
 def render(context: Context) -> None:
     st.title("Attendance", anchor=False)
-    paragraph("Who is in school, who is missing it, and how sure the figures are. For leaders and governors.")
+    paragraph(
+        "Who is in school, who is missing it, and how sure the figures are. For leaders and governors. n is of pupils, "
+        "a rate every stay of theirs: who moved from one school here to another is one pupil with two stays, and the "
+        "schools' n may add up to more than the whole."
+    )
     years = context.ask(queries.academic_years)
     measures = {
         year: context.topic("attendance", context.ask(queries.measure_ids, "measure_value", year)) for year in years

@@ -58,8 +58,8 @@ def _of_schools(context: Context, year: str, period: str, definition: dict[str, 
         title=f"Beside England: {', '.join(parts)}" if parts else "No school can be set beside England's",
         takeaway="Above or below means that the school's interval does not hold England's figure of the schools of its "
         "phase, not why; about one school in 20 does not by chance alone. "
-        f"{counts.get(_NOT_COMPARED, 0)} of {len(frame)} schools are not compared: their figure is not shown, or we "
-        "have not matched their phase to one of DfE's, as of special, all-through and nursery schools. A school that "
+        f"Not compared: {counts.get(_NOT_COMPARED, 0)} of {len(frame)} schools, with no figure shown or whose phase we "
+        "have not matched to one of DfE's, as of special, all-through and nursery schools. A school that "
         "opened, closed or sent part of its registers is judged by that part, and who has been persistently absent so "
         f"far is not who will have been at the end. {_unlike(context, year, published)}",
         alt_text=f"A table of {name.lower()} of {len(frame)} schools and of what DfE published of the schools of their "

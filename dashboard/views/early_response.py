@@ -117,7 +117,8 @@ def _queue(context: Context, found: pd.DataFrame, queue: pd.DataFrame, school: t
         key="queue",
         title=title_of(_finding(today)),
         takeaway=f"{name}, {wording.day(newest)}, the newest day with a signal: {_pupils(signalled)} with one; the "
-        f"queue takes {limit} a day. {today.sentence} In {year} so far, {signals.follow_up(queue).words} This is what "
+        f"queue takes {limit} a day, in the order of the rules on the page of definitions. {today.sentence} "
+        f"In {year} so far, {signals.follow_up(queue).words} This is what "
         "is recorded; whether it came of the signal, or helped, it does not say. Pupils stand under their keys; who "
         "they are is in the identity part of the release.",
         alt_text="A table of the pupils in the queue with rule, evidence and first action.",

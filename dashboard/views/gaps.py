@@ -26,7 +26,8 @@ def render(context: Context) -> None:
     paragraph(
         "How groups of pupils fare beside others in the same schools. A gap is the comparator's value less "
         "the group's. "
-        "A gap describes groups; it says nothing of one pupil, and nothing of its cause."
+        "A gap describes groups; it says nothing of one pupil, and nothing of its cause. The effect size is the gap in "
+        "standard deviations of pupils (of a share Cohen's h), by which gaps of different measures can be compared."
     )
     years = context.ask(queries.academic_years)
     measures = {year: context.ask(queries.measure_ids, "gap", year) for year in years}

@@ -420,7 +420,7 @@ def test_the_attendance_page_shows_schools_beside_england_of_their_phase(
     """One school's interval lies above England's, one's below; of the others nothing was published."""
     text = html.unescape(text_of(run_page(settings, "attendance", monkeypatch)))
     assert "Beside England: 1 above, 1 below" in text
-    assert "4 of 6 schools are not compared" in text
+    assert "Not compared: 4 of 6 schools" in text
     start = text.index("Beside England: 1")
     table = text[start : text.index("Exampleshire", start)]
     for part in ("England, same phase", "Region, same phase", "94.0%", "94.2%", "99.0%", "not applicable (z)"):
