@@ -31,7 +31,7 @@ from dashboard.pack import (
     with_registers,
 )
 from dashboard.reader import Release, ReleaseError
-from dashboard.signals import rules_in_words
+from dashboard.signals import QUEUE_HEADINGS, rules_in_words
 from dashboard.workbook import SHORTHAND_LINE, Sheet, write_workbook
 from ingest.registry import Registry, load_registry
 from ingest.settings import Settings
@@ -43,23 +43,6 @@ _SIGNALS = "marts.attendance_signal"
 _ESTIMATES_LINE = (
     "Figures are estimates with 95% intervals, not ranks; where intervals overlap, they are not clearly apart."
 )
-# The queue as a meeting reads it: whose turn, why, what was done; keys come after.
-_QUEUE_HEADINGS = {
-    "signal_date": "Day of the signal",
-    "queue_place": "Place in the queue",
-    "is_in_queue": "In the queue",
-    "school_name": "School",
-    "pupil_key": "Pupil (key)",
-    "rule_name": "Rule",
-    "evidence_from": "Evidence since",
-    "spells": "Spells of absence",
-    "spell_starts": "Spells began on",
-    "sessions": "Sessions missed",
-    "possible": "Of possible sessions",
-    "action_taken": "First action",
-    "action_date": "Day of the first action",
-    "school_days_to_action": "School days to it",
-}
 _QUEUE_LINE = "In the order of the queue: newest day first, then school by URN, then place."
 _TEXT_COLUMNS = ("_key", "urn", "laestab", "_code", "_id")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -166,21 +149,20 @@ def _table(
     title = f"{what}{'' if school is None else ', ' + school['school_name']}"
     names = _known_names(settings, release)
     shown = names.beside(frame)
-    others = [str(column) for column in shown if column not in _QUEUE_HEADINGS]
+    others = [str(column) for column in shown if column not in QUEUE_HEADINGS]
     sheet = _sheet(
         name[:31],
         title,
         [_period_line(release), *([_QUEUE_LINE] if is_queue else [])],
         shown,
         names.units,
-        (lambda column: _QUEUE_HEADINGS.get(column) or wording.label(column)) if is_queue else wording.label,
-        [*_QUEUE_HEADINGS, *others] if is_queue else None,
+        (lambda column: QUEUE_HEADINGS.get(column) or wording.label(column)) if is_queue else wording.label,
+        [*QUEUE_HEADINGS, *others] if is_queue else None,
         not_applicable=not_applicable,
     )
     terms = _rules_sheet(registry) if is_queue else _definitions_sheet(release)
-    is_suppressed = view.startswith("exports.")
-    book = _book(release, registry, title, [sheet], {}, [], terms, settings.notice, is_suppressed=is_suppressed)
-    return book, len(frame)
+    hiding = _hiding_lines(registry) if view.startswith("exports.") else []
+    return _book(release, title, [sheet], {}, [], terms, hiding, settings.notice), len(frame)
 
 
 def _rows(release: Release, view: str, school: dict[str, Any] | None, registry: Registry) -> pd.DataFrame:
@@ -318,10 +300,8 @@ def _pack(
     lines = what_headlines_rest_on(figures, values, coverage, names)
     summaries = _summaries(release, names, figures, headline_gaps(gaps, top), whom, heading, lines)
     title, terms = f"Everypupil: figures of {whom}", _definitions_sheet(release)
-    is_suppressed = grant.is_narrowed or release.tier != "pupils"
-    content = _book(
-        release, registry, title, sheets, absent, summaries, terms, settings.notice, is_suppressed=is_suppressed
-    )
+    hiding = _hiding_lines(registry) if grant.is_narrowed or release.tier != "pupils" else []
+    content = _book(release, title, sheets, absent, summaries, terms, hiding, settings.notice)
     return content, sum(len(sheet.rows) for sheet in [*summaries, *sheets])
 
 
@@ -483,18 +463,16 @@ def _places(column: str, record: dict[str, Any], units: dict[str, str]) -> int |
 
 def _book(
     release: Release,
-    registry: Registry,
     title: str,
     sheets: list[Sheet],
     absent: dict[str, str],
     summaries: list[Sheet],
     terms: Sheet,
+    hiding: list[str],
     notice: str | None,
-    *,
-    is_suppressed: bool,
 ) -> bytes:
-    """A workbook. terms: the sheet that says what is counted. notice: what its cover says before anything else.
-    is_suppressed: whether its figures of few pupils are hidden.
+    """A workbook. terms: the sheet that says what is counted. hiding: notes on what is hidden of its figures. notice:
+    what its cover says before anything else.
     """
     manifest = release.manifest
     headings = {heading for sheet in [*summaries, *sheets] for heading in sheet.columns}
@@ -517,7 +495,7 @@ def _book(
         f"Figures are worked out from the schools' own records, as described in the {terms.name} sheet.",
         *[f"[{letter}] means {meaning}." for letter, meaning in wording.STATUS_MEANINGS.items()],
         *(["Gap is the comparator's value less the group's value."] if wording.label("gap") in headings else []),
-        *(_hiding_lines(registry) if is_suppressed else []),
+        *hiding,
         *([SCOPE] if summaries else []),
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,24 @@ import pandas as pd
 from dashboard import wording
 from ingest.registry import Registry
 
+# The queue as a meeting reads it: whose turn, why, what was done; keys come after.
+QUEUE_HEADINGS = {
+    "signal_date": "Day of the signal",
+    "queue_place": "Place in the queue",
+    "is_in_queue": "In the queue",
+    "school_name": "School",
+    "pupil_key": "Pupil (key)",
+    "rule_name": "Rule",
+    "evidence_from": "Evidence since",
+    "spells": "Spells of absence",
+    "spell_starts": "Spells began on",
+    "sessions": "Sessions missed",
+    "possible": "Of possible sessions",
+    "action_taken": "First action",
+    "action_date": "Day of the first action",
+    "school_days_to_action": "School days to it",
+}
+
 
 @dataclass(frozen=True)
 class FollowUp:

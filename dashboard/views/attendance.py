@@ -21,9 +21,9 @@ _LEVELS = ("trust", "la")
 def render(context: Context) -> None:
     st.title("Attendance", anchor=False)
     paragraph(
-        "Who is in school, who is missing it, and how sure the figures are. For leaders and governors. n is of pupils, "
-        "a rate every stay of theirs: who moved from one school here to another is one pupil with two stays, and the "
-        "schools' n may add up to more than the whole."
+        "Who is in school, who is missing it, and how sure the figures are. For leaders and governors. "
+        "A rate counts stays and n counts pupils: who moved from one school here to another is one pupil with two "
+        "stays, so the schools' n may add up to more than the whole."
     )
     years = context.ask(queries.academic_years)
     measures = {
@@ -65,6 +65,11 @@ def _whole(context: Context, year: str, measure_id: str, period: str) -> dict[st
     return None
 
 
+def _name_of(context: Context, whole: dict[str, Any] | None) -> str:
+    """The place that all schools together are."""
+    return context.places.name(str(whole["level"]), str(whole["unit_code"])) if whole else "All schools"
+
+
 def _by_school(
     context: Context, year: str, period: str, definition: dict[str, Any], whole: dict[str, Any] | None
 ) -> None:
@@ -88,7 +93,7 @@ def _by_school(
         f"Schools: {', '.join(parts)}" if parts else "",
         "Schools cannot yet be compared",
     )
-    place = context.places.name(str(whole["level"]), str(whole["unit_code"])) if whole else "All schools"
+    place = _name_of(context, whole)
     takeaway = (
         f"{place}: {readings.with_unit(reference['value'], unit)} "
         f"({readings.interval_words(reference['ci_low'], reference['ci_high'], unit)}; n = {reference['n']:,} pupils). "
@@ -135,8 +140,9 @@ def _by_group(
     left, right = st.columns(2)
     with left:
         dimension = choose("Groups", {g["dimension"]: g["name"] for g in dimensions}, "groups")
-    all_schools = context.places.name(str(whole["level"]), str(whole["unit_code"])) if whole else "All schools"
-    places = {"all": all_schools} | dict(zip(context.schools["urn"], context.schools["school_name"], strict=True))
+    places = {"all": _name_of(context, whole)} | dict(
+        zip(context.schools["urn"], context.schools["school_name"], strict=True)
+    )
     with right:
         place = choose("Place", places, "school")
     if place == "all":

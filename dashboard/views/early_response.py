@@ -135,15 +135,10 @@ def _queue(context: Context, found: pd.DataFrame, queue: pd.DataFrame, school: t
                 *("pupil_key", "signal_date", "place", "rule_name", "evidence", "reasons", "first_action"),
                 "school_days_to_action",
             ),
-            headings={
-                "pupil_key": "Pupil (key)",
-                "signal_date": "Day of the signal",
-                "place": "Place in the queue",
-                "rule_name": "Rule",
-                "evidence": "Evidence",
-                "reasons": "Reasons",
-                "first_action": "First action",
-                "school_days_to_action": "School days to it",
+            headings=signals.QUEUE_HEADINGS
+            | {
+                "place": signals.QUEUE_HEADINGS["queue_place"],
+                "first_action": signals.QUEUE_HEADINGS["action_taken"],
             },
             not_applicable=wording.NOT_APPLICABLE["attendance_signal"],
         ),

@@ -6,18 +6,23 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard import wording
 from dashboard.access import ROLE_VARIABLE, TIER_VARIABLE
 from dashboard.access_log import read_log
+from dashboard.views.bridges import _drawn
 from ingest.registry import read_registry
 from ingest.settings import CONFIG_FILE, Settings, load_settings
-from tests.dashboard.pupil_rows import add_pupils
-from tests.dashboard.release_fixture import RELEASE_ID, build_release, refused_run
+from tests.dashboard.pupil_rows import add_pupils, bridge_step
+from tests.dashboard.release_fixture import RELEASE_ID, build_release, refused_run, write_table
 
 PAGES = ("overview", "attendance", "progress", "gaps", "data_quality", "definitions")
 pytestmark = pytest.mark.usefixtures("fresh_pages")
@@ -184,6 +189,51 @@ def test_results_without_registers_say_that_there_is_no_attendance_data(
     settings = build_release(tmp_path / "home", with_attendance=False)
     for page in ("attendance", "overview"):
         assert "There is no attendance data in this release." in text_of(run_page(settings, page, monkeypatch))
+
+
+def change_rows(settings: Settings, path: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Writes one table of a release again, row by row."""
+    root = settings.releases_dir / RELEASE_ID
+    write_table(root, path, [change(row) for row in pq.read_table(root / path).to_pylist()])
+
+
+def test_a_hidden_number_leaves_the_others_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column with a blank comes back as floats: the pupils of the first row stood there as 3,285.00."""
+    settings = build_release(tmp_path / "home")
+
+    def hidden(row: dict[str, Any]) -> dict[str, Any]:
+        gone = (row["level"], row["measure_id"], row["group_dimension"]) == ("trust", "severe_absence_rate", "all")
+        return row | {"status": "c", "n": None, "value": None, "ci_low": None, "ci_high": None} if gone else row
+
+    change_rows(settings, "public/measure_value.parquet", hidden)
+    text = text_of(run_page(settings, "overview", monkeypatch))
+    assert wording.STATUS_WORDS["c"] in text
+    assert re.search(r"n = 3,\d{3} pupils", text)
+    assert not re.search(r"3,\d{3}\.0", text)
+
+
+def test_a_hidden_count_of_findings_is_said_to_be_hidden_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    assert "2 rules found something, 17 times" in text_of(run_page(settings, "data_quality", monkeypatch, "leaders"))
+    change_rows(
+        settings,
+        "leaders/data_quality_issue.parquet",
+        lambda row: row | {"n_rows": None if row["rule_id"] == "PU-001" else row["n_rows"]},
+    )
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    text = text_of(run_page(settings, "data_quality", monkeypatch, "leaders"))
+    assert "2 rules found something, over 14 times" in text
+    table = text[text.index("What rule PU-001 found.") :]
+    assert wording.STATUS_WORDS["c"] in table[: table.index("</tr>")]
+
+
+def test_a_step_that_is_written_as_nought_is_drawn_as_no_change() -> None:
+    first, second = (bridge_step("trust", "T0001", step) for step in (0, 1))
+    rows = [first, *(second | {"change": change} for change in (-0.004, 0.006))]
+    assert list(_drawn(rows, "percent")["word"]) == ["our figure", "no change", "a step up"]
 
 
 def test_one_schools_progress_is_worked_out_on_the_page_and_agrees(
