@@ -16,6 +16,7 @@ _STYLE = """
 .ep-table th[scope=row] { font-weight: 400; min-width: 9rem; }
 .ep-table thead th { font-weight: 600; vertical-align: bottom; }
 .ep-table .ep-number { text-align: right; font-variant-numeric: tabular-nums; }
+.ep-table .ep-number + :not(.ep-number) { padding-left: 0.4rem; }
 .ep-caption { color: #3D3D3D; font-size: 0.95rem; border-left: 4px solid #B1B4B6;
   padding-left: 0.75rem; overflow-wrap: anywhere; }
 .ep-phase { display: inline-block; background: #12436D; color: #FFFFFF; padding: 0.1rem 0.5rem;
