@@ -27,21 +27,23 @@ _ROUNDING = 0.01  # of a pupil: what nine digits of coverage leave of a number e
 
 @dataclass(frozen=True)
 class _Few(Rule):
-    """Numbers that are few for certain, and narrower than 1 to T - 1. exact: to be given away by one value alone.
+    """Numbers that are few for certain, and narrower than 1 to T - 1; hidden: or known exactly, however many.
 
-    That nobody lacks a result, or that many do, is no secret: so is nothing that may be nought or T and more.
+    That nobody lacks a result, or that many do, is no secret: so is nothing that may be nought or T and more. Numbers
+    with a result are hidden as counts of pupils: that one of T or more is left T values is what hiding all coverage
+    cannot always do, since a figure's status says that half of those expected came.
     """
 
-    exact: Bools
+    hidden: Bools
 
     def of(self, chosen: Integers) -> _Few:
         """The rule of some of the numbers."""
-        return _Few(self.limit[chosen], self.sessions[chosen], self.exact[chosen])
+        return _Few(self.limit[chosen], self.sessions[chosen], self.hidden[chosen])
 
     def given_away(self, low: Floats, high: Floats) -> Bools:
         """Which ranges `low` to `high` of whole numbers leave too little."""
-        narrow = np.where(self.exact, low == high, (low > 1) | (high < self.limit - 1))
-        return np.asarray((low >= 1) & (high < self.limit) & narrow)
+        few = (low >= 1) & (high < self.limit) & ((low > 1) | (high < self.limit - 1))
+        return np.asarray(few | (self.hidden & (low == high)), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: 
     size = len(found.n)
     breaches = [*_shown(found, tier, least), *_sent(tables, tier, least)]
     limit = np.concatenate([np.where(found.n == 0, minimum, least), np.full(2 * size, minimum)]).astype(np.float64)
-    rule = _Few(limit, np.zeros(3 * size, dtype=bool), np.arange(3 * size) >= size)
+    rule = _Few(limit, np.zeros(3 * size, dtype=bool), np.arange(3 * size) // size == 1)
     system = _system(found, cells, tables, registry, presuming=True)
     # How many were expected is no secret beside a number with a result that is shown: of those without one it is.
     secret = (system.low < system.high) & ~np.append(np.zeros(2 * size, dtype=bool), np.isfinite(found.n))
@@ -158,6 +160,7 @@ def _read(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) 
     # What its own tier shows stands before what another one does.
     shown = np.flatnonzero(np.isfinite(amounts))[::-1]
     n[variable[shown]] = amounts[shown]
+    low[n == 0] = 1.0  # Of whom nobody has a result, somebody was expected: a group of nobody has no row.
     enough = 100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0
     is_ok = np.flatnonzero(_is_ok(rows, tables) & (n[variable] > 0))
     high[variable[is_ok]] = np.floor(enough * n[variable[is_ok]] + 1e-9)

@@ -33,11 +33,13 @@ Hidden = Collection[tuple[str, str]]
 
 
 def read_due(connection: duckdb.DuckDBPyConnection, registry: Registry) -> pd.DataFrame:
-    """The figures of results of which anybody was expected: MEASURE_VALUE_KEY, expected and received, in pupils."""
+    """The figures of results of which anybody was expected: MEASURE_VALUE_KEY, status, expected and received, in
+    pupils.
+    """
     key = ", ".join(f"v.{column}" for column in MEASURE_VALUE_KEY)
     return connection.execute(
         f"""
-        select {key}, cast(sum(s.expected) as double) as expected, cast(sum(s.received) as double) as received
+        select {key}, v.status, cast(sum(s.expected) as double) as expected, cast(sum(s.received) as double) as received
         from marts.measure_value as v
         join aggregates.school_unit as unit on unit.level = v.level and unit.unit_code = v.unit_code
         join aggregates.measure_sum as s on s.school_key = unit.school_key and s.academic_year = v.academic_year
@@ -104,8 +106,14 @@ def missing_problem(
     size = len(stage.cells)
     missing = np.zeros(size)
     missing[stage.cell_of_row] = rows["numerator"].to_numpy(np.float64)[stage.rows]
-    few, is_gone, is_before = np.zeros((3, size), dtype=bool)
-    for flags, values in ((few, _is_secret(rows, registry, tier)), (is_gone, gone), (is_before, before)):
+    few, is_gone, is_before, is_ok, is_short = np.zeros((5, size), dtype=bool)
+    for flags, values in (
+        (few, _is_secret(rows, registry, tier)),
+        (is_gone, gone),
+        (is_before, before),
+        (is_ok, rows["status"].eq("ok").to_numpy()),
+        (is_short, _is_short(rows, registry)),
+    ):
         flags[stage.cell_of_row[values[stage.rows]]] = True
     expected, scored = stage.n, stage.n - missing
     # 0 % of a number that is not said says nothing; of a whole school `coverage` says it, unless it has few pupils.
@@ -118,7 +126,9 @@ def missing_problem(
     forced = np.ones(count, dtype=bool)
     forced[decision[tells]] = False
     forced[decision[few | is_gone | is_before]] = True
-    system = _system(f"{year_of(stage, rows)} pupils without a result", stage, missing, few, is_gone, registry, tier)
+    low, high = _said(stage.n, missing, is_ok & ~is_gone, is_short & ~is_gone, registry)
+    name = f"{year_of(stage, rows)} pupils without a result"
+    system = _system(name, stage, missing, low, high, few, is_gone, registry, tier)
     cost = np.bincount(joined, stage.cost, count).astype(np.float64)
     none = np.zeros(0, dtype=np.int64)
     # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
@@ -126,8 +136,39 @@ def missing_problem(
     return Problem(system.name, cost, forced, np.zeros(count, dtype=bool), none, none, views)
 
 
+def _said(
+    expected: Floats, missing: Floats, is_ok: Bools, is_short: Bools, registry: Registry
+) -> tuple[Floats, Floats]:
+    """How few and how many can be without a result by what the rows themselves say: their status and that they stand.
+
+    is_ok: the status says that enough of what was expected came; is_short: it can only mean that too little did.
+    """
+    scored = expected - missing
+    most = np.floor(scored * (100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0) + 1e-9)
+    # A group of whom nobody was expected has no row.
+    low = np.where(scored > 0, 0.0, np.minimum(missing, 1.0))
+    return np.where(is_short & (missing > most), most + 1.0, low), np.where(is_ok & (missing <= most), most, np.inf)
+
+
+def _is_short(rows: pd.DataFrame, registry: Registry) -> Bools:
+    """Rows whose status can only mean that too little came: value added of few pupils has the same one."""
+    progress = [measure["measure_id"] for measure in registry.measures if measure["source_model"] == "progress"]
+    least = int(registry.data["reliability"]["minimum_pupils_for_progress"])
+    received = rows["denominator"] - rows["numerator"]
+    is_few = rows["measure_id"].isin(progress) & received.lt(least)
+    return np.asarray(rows["status"].eq("u") & received.gt(0) & ~is_few, dtype=bool)
+
+
 def _system(
-    name: str, stage: Stage, missing: Floats, few: Bools, is_gone: Bools, registry: Registry, tier: str
+    name: str,
+    stage: Stage,
+    missing: Floats,
+    low: Floats,
+    high: Floats,
+    few: Bools,
+    is_gone: Bools,
+    registry: Registry,
+    tier: str,
 ) -> System:
     """Those without a result of every cell and, after them, those with one and all of them, of each cell whose number
     with a result is hidden.
@@ -139,34 +180,28 @@ def _system(
     lost = np.flatnonzero(is_gone)
     scored = stage.n - missing
     found = scored[lost]
-    # The status of a figure says whether half of what was expected came.
-    enough = float(registry.data["coverage"]["withhold_below_percent"])
-    most = np.floor(scored * (100.0 / enough - 1.0) + 1e-9)
-    is_said = ~is_gone & (scored > 0)
-    is_enough = is_said & (missing <= most)
     limit = np.where(scored > 0, least, minimum)
     room = _ROOM * max(minimum, least)
-    # Per side of a number: of those without a result, and of those with one.
-    down = [np.where(is_said & ~is_enough, missing - most - 1.0, missing), np.maximum(found - 1.0, 0.0)]
-    up = [np.where(is_enough, most - missing, room), np.where(found > 0, room, 0.0)]
+    # Per side of a number: of those without a result, of those with one, and of all.
+    down = [missing - low, np.maximum(found - 1.0, 0.0)]
+    up = [np.minimum(high - missing, room), np.where(found > 0, room, 0.0)]
     down, up = [*down, down[0][lost] + down[1]], [*up, up[0][lost] + up[1]]
-    # Where it is known that no fewer can be without one, more must be possible; figures have room of their own, and are
-    # not to be worked out from here.
-    width = [
-        np.where(few, limit - 2.0, 0.0),
-        np.where((found > 0) & (found < minimum), 1.0, 0.0),
-        np.where((found > 0) & (stage.n[lost] < minimum), 1.0, 0.0),
-    ]
-    none = np.zeros(2 * len(lost))
+    # Numbers with a result are hidden as counts of pupils are; so are all of a group, where they are few.
+    number = np.concatenate([missing, found, stage.n[lost]])
+    most_few = np.concatenate([limit, np.full(2 * len(lost), minimum)]) - 1.0
+    is_few = np.append(few, (number >= 1)[len(few) :] & (number <= most_few)[len(few) :])
+    is_counted = np.repeat([False, True, False], [len(few), len(lost), len(lost)])
+    # Where it is known that no fewer are possible, more must be.
+    width = np.where(is_counted, most_few, most_few - 1.0)
     system = bounded(
         System(
             name=name,
             down=np.concatenate(down),
             up=np.concatenate(up),
-            need_down=np.append(np.where(few, missing - 1.0, 0.0), none),
-            need_up=np.append(np.where(few, limit - 1.0 - missing, 0.0), none),
-            need_width=np.concatenate(width),
-            need_wide=np.append(np.where(few, limit - 2.0, 0.0), none),
+            need_down=np.where(is_few, number - 1.0, 0.0),
+            need_up=np.where(is_few, most_few - number, 0.0),
+            need_width=np.where(is_few, most_few - 1.0, np.where(is_counted, width, 0.0)),
+            need_wide=np.where(is_few, width, 0.0),
             sums=vstack(
                 [
                     block_diag([stage.sums, stage.sums[:, lost], csr_matrix((0, len(lost)))]),

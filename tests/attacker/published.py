@@ -13,7 +13,7 @@ from quality.attacker import Breach, attack
 from quality.attacker.cells import TABLE_KEYS
 from quality.attacker.cells import row_keys as joined_keys
 from quality.attacker.inversion import wilson
-from quality.disclosure import Marts, decide_pattern
+from quality.disclosure import Marts, decide, decide_pattern
 
 REGISTRY = read_registry(Path(__file__).parents[2] / "dbt_project" / "registry")
 KINDS = {str(measure["measure_id"]): str(measure["kind"]) for measure in REGISTRY.measures}
@@ -109,7 +109,15 @@ def published(marts: Marts, hidden: Hidden, keep: Mapping[str, list[str]] | None
 
 def suppressed(marts: Marts, tier: str = "public") -> dict[str, set[str]]:
     """What the suppressor under test hides, by table."""
-    pattern = decide_pattern(marts, REGISTRY, tier)
+    return _by_table(decide_pattern(marts, REGISTRY, tier))
+
+
+def suppressed_at(marts: Marts, tiers: list[str]) -> dict[str, dict[str, set[str]]]:
+    """The same of several tiers, decided together."""
+    return {tier: _by_table(found.pattern) for tier, found in decide(marts, REGISTRY, tiers).items()}
+
+
+def _by_table(pattern: pd.DataFrame) -> dict[str, set[str]]:
     return {str(table): set(rows["row_key"]) for table, rows in pattern.groupby("table_name")}
 
 

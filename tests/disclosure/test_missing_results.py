@@ -13,8 +13,9 @@ from quality.attacker import attack
 from quality.attacker.cells import TABLE_KEYS
 from quality.attacker.cells import row_keys as joined_keys
 from quality.disclosure import MEASURE_VALUE_KEY, Marts, write_pattern
-from quality.disclosure.cells import row_key
-from quality.disclosure.missing_results import coverage_pattern
+from quality.disclosure.cells import PROPORTION, row_key
+from quality.disclosure.missing_results import coverage_pattern, missing_problem
+from quality.disclosure.problems import share_stages
 from quality.disclosure.secondary import Choice
 from tests.disclosure.test_disclosure import NO_MODEL, NO_PERIODS, REGISTRY, warehouse
 from tests.disclosure.trusts import YEAR
@@ -63,7 +64,7 @@ def marts_of(due: pd.DataFrame) -> Marts:
 
 
 def hidden_of(due: pd.DataFrame) -> pd.DataFrame:
-    return coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), {})
+    return coverage_pattern(due.assign(status="ok"), marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), {})
 
 
 def published(due: pd.DataFrame, hidden: Mapping[str, set[str]]) -> dict[str, pd.DataFrame]:
@@ -229,7 +230,7 @@ def test_few_of_whom_nobody_has_a_result_are_not_told_from_the_others(silent: in
 def test_what_leaders_may_not_see_is_hidden_from_the_public_too_and_decided_once() -> None:
     due = due_of(ONE_WITHOUT)
     solved: dict[str, Choice] = {}
-    pattern = coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), solved)
+    pattern = coverage_pattern(due.assign(status="ok"), marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), solved)
     leaders, public = by_table(pattern, "leaders"), by_table(pattern, "public")
     assert leaders["measure_value.coverage"] <= public["measure_value.coverage"]
     assert solved
@@ -239,7 +240,11 @@ def test_a_row_that_is_hidden_as_a_whole_is_not_hidden_again() -> None:
     due = due_of(ONE_WITHOUT)
     gone = set(row_key(due[due["group_value"].eq("M") & due["unit_code"].eq("1")], MEASURE_VALUE_KEY))
     pattern = coverage_pattern(
-        due, marts_of(due), REGISTRY, {tier: {("measure_value", key) for key in gone} for tier in TIERS}, {}
+        due.assign(status="ok"),
+        marts_of(due),
+        REGISTRY,
+        {tier: {("measure_value", key) for key in gone} for tier in TIERS},
+        {},
     )
     hidden = by_table(pattern, "leaders")
     assert not hidden["measure_value.coverage"] & gone
@@ -259,3 +264,32 @@ def test_the_warehouse_hides_it_from_both_tiers_beside_what_it_hides_of_figures(
     pattern = hidden_of(due)
     pattern = pattern[~pattern["table_name"].eq("progress_school.coverage")]
     assert found == sorted(pattern[["tier", "table_name", "row_key"]].itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_group_of_whom_nobody_has_a_result_has_somebody_in_it(tier: str) -> None:
+    """Two pupils with K and three with E have no score, and the others all have one: K are 1 to 4, not 0 to 5."""
+    due = due_of({("1", "F", "N"): (20, 0), ("1", "M", "N"): (20, 0), ("1", "M", "K"): (2, 2), ("1", "M", "E"): (3, 3)})
+    assert (1.0, 4.0) in told(due, {}, tier)
+    assert told(due, by_table(hidden_of(due), tier), tier) == set()
+
+
+@pytest.mark.parametrize(("status", "is_bound"), [("ok", True), ("u", False)])
+def test_the_status_of_value_added_of_few_pupils_does_not_say_how_much_came(status: str, is_bound: bool) -> None:
+    """Half of 14 have value added. `ok` says that no more than 7 lack it, `u` may only say that 7 are few."""
+    due = due_of({("1", "F", "N"): (7, 3), ("1", "M", "N"): (7, 4)})
+    rows = due.assign(
+        table_name="measure_value",
+        row_key=row_key(due, MEASURE_VALUE_KEY),
+        kind=PROPORTION,
+        numerator=due["expected"] - due["received"],
+        denominator=due["expected"],
+        status=status,
+    )
+    shown = np.zeros(len(rows), dtype=bool)
+    (stage,) = share_stages(rows, marts_of(due), REGISTRY)
+    system = missing_problem(stage, rows, REGISTRY, "leaders", shown, shown).views[0].system
+    everybody = stage.cells["family"].eq(ADDED) & stage.cells["group_dimension"].eq("all")
+    places = np.flatnonzero(everybody)
+    assert len(places) == 3
+    assert ((system.up[places] == 0) == is_bound).all()

@@ -44,7 +44,7 @@ def test_they_are_told_where_coverage_is_shown_beside_hidden_numbers(tier: str) 
 @pytest.mark.parametrize("tier", TIERS)
 def test_they_are_not_told_beside_what_is_hidden_of_coverage(tier: str) -> None:
     rows = {(table, key) for table, keys in HIDDEN.items() for key in keys}
-    pattern = coverage_pattern(due(), marts_of(due()), REGISTRY, dict.fromkeys(TIERS, rows), {})
+    pattern = coverage_pattern(due().assign(status="ok"), marts_of(due()), REGISTRY, dict.fromkeys(TIERS, rows), {})
     mine = pattern[pattern["tier"].eq(tier)]
     hidden = {str(table): set(found["row_key"]) for table, found in mine.groupby("table_name")}
     assert hidden

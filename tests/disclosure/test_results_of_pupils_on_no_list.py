@@ -20,8 +20,9 @@ from tests.disclosure.trusts import YEAR
 SUBJECTS = ("reading", "maths")
 DIMENSIONS = {"nc_year": "nc_year@census", "sex": "sex@census"}
 SCHOOLS, AUTHORITIES = (2, 9), 2
-# Of 16 trusts these and one more are told where what is hidden of figures is not looked at beside coverage.
-TRUSTS, SOAK_TRUSTS = (9, 10), range(100)
+# Of 16 trusts 9, 10 and one more are told where what is hidden of figures is not looked at beside coverage; 5 and 9
+# where a hidden number with a result is only asked not to be few and exact: few were left 1 to 8, and of 34 one value.
+TRUSTS, SOAK_TRUSTS = (5, 9, 10), range(100)
 
 
 def pupils_of(seed: int) -> pd.DataFrame:
@@ -75,7 +76,7 @@ def hidden_of(due: pd.DataFrame) -> Mapping[str, dict[str, set[str]]]:
         tier: set(zip(decided[tier].pattern["table_name"], decided[tier].pattern["row_key"], strict=True))
         for tier in TIERS
     }
-    coverage = coverage_pattern(due, marts, REGISTRY, rows, {})
+    coverage = coverage_pattern(due.assign(status="ok"), marts, REGISTRY, rows, {})
     found: dict[str, dict[str, set[str]]] = {}
     for tier in TIERS:
         both = pd.concat([decided[tier].pattern, coverage[coverage["tier"].eq(tier)]], ignore_index=True)
