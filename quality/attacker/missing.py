@@ -19,6 +19,7 @@ from quality.attacker.breach import Bools, Breach, Floats, Rule
 from quality.attacker.cells import CELL, TABLE_KEYS, Cells, Integers, numbers, row_keys, tables_of, urn_of_school
 from quality.attacker.lines import Lines, group_lines, members, unit_lines
 from quality.attacker.solver import ContradictionError, solve
+from quality.attacker.sound import SoundParts
 from quality.attacker.system import System
 
 _WHO = ("pupils without a result of ", "pupils with a result of ", "pupils expected of ")
@@ -63,10 +64,13 @@ class _Numbers:
     row_key: list[str]
 
 
-def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str) -> list[Breach]:
+def results_missing(
+    cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str, sound: SoundParts | None = None
+) -> list[Breach]:
     """Breaches by which one or two pupils without a result follow from coverage, or few of whom nobody has one.
 
-    Parameters: `cells`, as `read_cells` gives them of `tables`; `tier`, whose minimum of pupils is judged.
+    Parameters: `cells`, as `read_cells` gives them of `tables`; `tier`, whose minimum of pupils is judged; `sound`, as
+    `solve` takes it.
     """
     disclosure = registry.data["disclosure"]
     minimum, least = int(disclosure["minimum_pupils"][tier]), int(disclosure["minimum_numerator"])
@@ -82,10 +86,10 @@ def results_missing(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: 
     secret = (system.low < system.high) & ~np.append(np.zeros(2 * size, dtype=bool), np.isfinite(found.n))
     try:
         try:
-            ranges = solve(system, secret, rule)
+            ranges = solve(system, secret, rule, sound)
         except ContradictionError:
             # What was presumed of two subjects is not so: who tries it is told by the contradiction, and no more.
-            ranges = solve(_system(found, cells, tables, registry, presuming=False), secret, rule)
+            ranges = solve(_system(found, cells, tables, registry, presuming=False), secret, rule, sound)
     except ContradictionError as error:
         return [*breaches, Breach("contradiction", tier, "measure_value", "", "coverage", None, None, 0, (str(error),))]
     suspects = np.flatnonzero(secret)

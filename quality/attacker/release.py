@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from quality.attacker.missing import results_missing
 from quality.attacker.observed import Observed, observe
 from quality.attacker.rolls import rolls_told
 from quality.attacker.solver import ContradictionError, Ranges, solve
+from quality.attacker.sound import SoundParts
 from quality.attacker.system import System
 
 
@@ -31,19 +33,24 @@ class Prepared:
     breaches: list[Breach]
 
 
-def attack_release(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str) -> list[Breach]:
-    """The breaches of one release by itself."""
+def attack_release(
+    tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str, sound: SoundParts | None = None
+) -> list[Breach]:
+    """The breaches of one release by itself. sound: as `solve` takes it."""
     prepared = prepare(tables, registry, tier)
     if prepared is None:
         return []
-    breaches = [*prepared.breaches, *solved(prepared, tier)]
+    # The two large systems share nothing, and the solver lets other threads run.
+    with ThreadPoolExecutor() as pool:
+        missing = pool.submit(results_missing, prepared.cells, tables, registry, tier, sound)
+        breaches = [*prepared.breaches, *solved(prepared, tier, sound)]
+        left = [
+            *figures_left(tables, registry, tier),
+            *rolls_told(tables, registry, tier),
+            *feeds_told(tables, registry, tier),
+            *missing.result(),
+        ]
     given = {(breach.table, breach.row_key) for breach in breaches}
-    left = [
-        *figures_left(tables, registry, tier),
-        *rolls_told(tables, registry, tier),
-        *feeds_told(tables, registry, tier),
-        *results_missing(prepared.cells, tables, registry, tier),
-    ]
     return breaches + [breach for breach in left if (breach.table, breach.row_key) not in given]
 
 
@@ -59,11 +66,11 @@ def prepare(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str) -
     return Prepared(cells, observed, system, [*observed.breaches, *contradictions])
 
 
-def solved(prepared: Prepared, tier: str) -> list[Breach]:
-    """The secrets that the system gives away."""
+def solved(prepared: Prepared, tier: str, sound: SoundParts | None = None) -> list[Breach]:
+    """The secrets that the system gives away. sound: as `solve` takes it."""
     observed = prepared.observed
     try:
-        ranges = solve(prepared.system, observed.secret, observed.rule)
+        ranges = solve(prepared.system, observed.secret, observed.rule, sound)
     except ContradictionError as error:
         return [Breach("contradiction", tier, "measure_value", "", "counts", None, None, 0, (str(error),))]
     suspects = np.flatnonzero(observed.secret)

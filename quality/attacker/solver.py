@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from quality.attacker.breach import Rule
+from quality.attacker.sound import SoundParts, part_key
 from quality.attacker.system import Rows, System
 from quality.programme import NoSolutionError, Programme
 
@@ -50,11 +51,13 @@ class Ranges:
     why: dict[int, tuple[str, ...]]
 
 
-def solve(system: System, secret: Bools, rule: Rule) -> Ranges:
+def solve(system: System, secret: Bools, rule: Rule, sound: SoundParts | None = None) -> Ranges:
     """The ranges of all variables; those of secret ones as tight as is needed to judge them.
 
-    Parameters: `secret`, the variables to judge; `rule`, what may be known of each. Raises `ContradictionError`.
+    Parameters: `secret`, the variables to judge; `rule`, what may be known of each; `sound`, parts that need not be
+    solved again, to which those are added that give nothing away. Raises `ContradictionError`.
     """
+    sound = SoundParts() if sound is None else sound
     every = system.rows()
     known = system.high - system.low < _EPSILON
     open_rows = np.asarray((abs(every.matrix) @ (~known).astype(float)) > 0)
@@ -72,11 +75,11 @@ def solve(system: System, secret: Bools, rule: Rule) -> Ranges:
     if not len(left):
         return Ranges(low, high, why)
     try:
-        return _programme(system, rows, Ranges(low, high, why), left, rule, _BEYOND_THE_GREATEST)
+        return _programme(system, rows, Ranges(low, high, why), left, rule, _BEYOND_THE_GREATEST, sound)
     except ContradictionError:
         if np.isfinite(high).all():
             raise
-        return _programme(system, rows, Ranges(low, high, why), left, rule, _FAR_BEYOND)
+        return _programme(system, rows, Ranges(low, high, why), left, rule, _FAR_BEYOND, sound)
 
 
 class _Trail:
@@ -160,7 +163,15 @@ def _others(row: Integers, amount: Floats, n_rows: int) -> Floats:
     return np.where(endless[row] - ~finite > 0, sign * np.inf, total[row] - value)
 
 
-def _programme(system: System, rows: Rows, propagated: Ranges, suspects: Integers, rule: Rule, beyond: float) -> Ranges:
+def _programme(
+    system: System,
+    rows: Rows,
+    propagated: Ranges,
+    suspects: Integers,
+    rule: Rule,
+    beyond: float,
+    sound: SoundParts,
+) -> Ranges:
     """The suspects' ranges, narrowed by linear programmes over each part of the system that hangs together.
 
     Parameters: `propagated`, what propagation left; `beyond`, how many times the greatest figure a count may be.
@@ -198,12 +209,16 @@ def _programme(system: System, rows: Rows, propagated: Ranges, suspects: Integer
         if not len(row_index):
             continue
         variables = columns[own]
-        programme = _Programme(
-            small[row_index][:, own], lower[row_index], upper[row_index], low[variables], bounded_high[variables]
-        )
+        relations = small[row_index][:, own]
+        ends = lower[row_index], upper[row_index], low[variables], bounded_high[variables]
         mine = suspects[part[place[suspects]] == number]
         local = np.searchsorted(variables, mine)
-        ranges = programme.ranges(local, rule.of(mine))
+        key = part_key(relations, ends, local, rule.of(mine))
+        if sound.has(key):
+            continue
+        ranges = _Programme(relations, *ends).ranges(local, rule.of(mine))
+        if not ranges:
+            sound.add(key)
         for position, (least_, most_, used) in ranges.items():
             variable = int(variables[position])
             low[variable], high[variable] = least_, most_

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -15,10 +16,12 @@ from ingest.settings import Settings
 from quality.attacker.attack import attack
 from quality.attacker.breach import KIND_MEANINGS, Breach
 from quality.attacker.cells import is_hidden, kind_of_table
+from quality.attacker.sound import SoundParts, read_sound, write_sound
 from quality.attacker.tables import read_release, read_warehouse
 from quality.results import RuleResult
 from quality.rules import Severity
 
+_SOUND = "sound_parts.json"  # in the state's folder
 ALONE, WITH_PARENT = "DA-001", "DA-002"
 OF_TWO_RELEASES = ("between_releases", "difference")
 # What refuses publication. What two releases tell is only recorded: it depends on the registry's `holds_back`, which is
@@ -32,25 +35,32 @@ _SENTENCES = {
 
 def attack_results(settings: Settings, registry: Registry, folder: Path) -> list[RuleResult]:
     """Attacks the exports of every tier; writes the breaches to `breaches.json` of the folder, which is restricted."""
-    found: list[Breach] = []
-    results: list[RuleResult] = []
     parent = _current_release(settings)
-    for tier in registry.data["disclosure"]["minimum_pupils"]:
-        with duckdb.connect(
-            str(settings.warehouse_path), read_only=True, config=settings.duckdb_config()
-        ) as connection:
-            tables = read_warehouse(connection, tier, registry)
-        before = read_release(parent, tier, registry) if parent is not None and (parent / tier).is_dir() else None
-        breaches = attack(tables, registry, tier, before)
-        found += breaches
-        hidden = sum(int(is_hidden(frame).sum()) for frame in tables.values() if "status" in frame)
-        alone = [breach for breach in breaches if breach.kind not in OF_TWO_RELEASES]
-        results += _results(ALONE, tier, tables, alone, hidden)
-        if before is not None:
-            pair = [breach for breach in breaches if breach.kind in OF_TWO_RELEASES]
-            results += _results(WITH_PARENT, tier, tables, pair, hidden)
-    _write(found, folder / "breaches.json")
-    return results
+    tiers = list(registry.data["disclosure"]["minimum_pupils"])
+    sound = read_sound(settings.state_dir / _SOUND)
+    # No tier's attack needs another's, and the solver lets other threads run.
+    with ThreadPoolExecutor() as pool:
+        attacked = list(pool.map(lambda tier: _attack_tier(settings, registry, tier, parent, sound), tiers))
+    write_sound(settings.state_dir / _SOUND, sound)
+    _write([breach for breaches, _ in attacked for breach in breaches], folder / "breaches.json")
+    return [result for _, results in attacked for result in results]
+
+
+def _attack_tier(
+    settings: Settings, registry: Registry, tier: str, parent: Path | None, sound: SoundParts
+) -> tuple[list[Breach], list[RuleResult]]:
+    """The breaches of a tier's exports, beside the release that readers have where there is one, and its results."""
+    with duckdb.connect(str(settings.warehouse_path), read_only=True, config=settings.duckdb_config()) as connection:
+        tables = read_warehouse(connection, tier, registry)
+    before = read_release(parent, tier, registry) if parent is not None and (parent / tier).is_dir() else None
+    breaches = attack(tables, registry, tier, before, sound)
+    hidden = sum(int(is_hidden(frame).sum()) for frame in tables.values() if "status" in frame)
+    alone = [breach for breach in breaches if breach.kind not in OF_TWO_RELEASES]
+    results = _results(ALONE, tier, tables, alone, hidden)
+    if before is not None:
+        pair = [breach for breach in breaches if breach.kind in OF_TWO_RELEASES]
+        results += _results(WITH_PARENT, tier, tables, pair, hidden)
+    return breaches, results
 
 
 def _current_release(settings: Settings) -> Path | None:

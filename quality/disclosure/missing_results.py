@@ -20,7 +20,7 @@ from scipy.sparse import block_diag, csr_matrix, eye, hstack, vstack
 from scipy.sparse.csgraph import connected_components
 
 from ingest.registry import Registry
-from quality.disclosure.audit import System, bounded, narrow_ranges
+from quality.disclosure.audit import System, bounded
 from quality.disclosure.cells import CELL, GAP_KEY, MEASURE_VALUE_KEY, PROPORTION, Marts, row_key, subset_measures
 from quality.disclosure.lines import Bools, Floats, Integers
 from quality.disclosure.pattern import COMPLEMENTARY, DERIVED, PATTERN_COLUMNS, SMALL_NUMERATOR
@@ -132,7 +132,8 @@ def missing_problem(
     cost = np.bincount(joined, stage.cost, count).astype(np.float64)
     none = np.zeros(0, dtype=np.int64)
     # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
-    views = [View(system, np.concatenate([decision, decision[is_gone], decision[is_gone]]))]
+    # Nearly all of it is of few pupils, of whom something is known even where all coverage is hidden.
+    views = [View(system, np.concatenate([decision, decision[is_gone], decision[is_gone]]), lowered=True)]
     return Problem(system.name, cost, forced, np.zeros(count, dtype=bool), none, none, views)
 
 
@@ -193,7 +194,7 @@ def _system(
     is_counted = np.repeat([False, True, False], [len(few), len(lost), len(lost)])
     # Where it is known that no fewer are possible, more must be.
     width = np.where(is_counted, most_few, most_few - 1.0)
-    system = bounded(
+    return bounded(
         System(
             name=name,
             down=np.concatenate(down),
@@ -215,9 +216,6 @@ def _system(
             slack=np.maximum(-stage.orders @ missing, 0.0),
         )
     )
-    # Nearly all of this is of few pupils: what even hiding all of it would leave known is not asked for.
-    narrow_ranges(system, np.ones(len(system.down), dtype=bool))
-    return system
 
 
 def _limits(registry: Registry, tier: str) -> tuple[float, float]:

@@ -33,11 +33,14 @@ class View:
 
     last: to be audited only where the others find nothing, because it is large and seldom finds anything. What it finds
     is mended, not searched for: its cuts name so many cells that a search among them goes astray.
+    lowered: of nearly all its cells too much is known whatever is hidden; what hiding all of them would leave known is
+    found out first, and not asked for.
     """
 
     system: System
     decision: Integers
     last: bool = False
+    lowered: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,9 @@ def choose(problem: Problem, limits: Limits, greedy: bool = False) -> Choice:
 
     Raises `ValueError` where even hiding everything would not protect a cell.
     """
+    for view in problem.views:
+        if view.lowered:
+            narrow_ranges(view.system, np.ones(len(view.decision), dtype=bool))
     master = _Master(problem, limits)
     hidden = problem.forced.copy()
     rounds = 0

@@ -54,9 +54,9 @@ def choose_once(problem: Problem, limits: Limits, greedy: bool, solved: Solved) 
 def problem_key(problem: Problem, limits: Limits, greedy: bool) -> str:
     """The hash of everything that a choice depends on."""
     digest = hashlib.sha256()
-    order = [view.last for view in problem.views]
+    ways = [(view.last, view.lowered) for view in problem.views]
     solvers = {"scipy": scipy.__version__, "highs": programme.VERSION}
-    settings = {"limits": asdict(limits), "greedy": greedy, "views_last": order, **solvers}
+    settings = {"limits": asdict(limits), "greedy": greedy, "views": ways, **solvers}
     digest.update(json.dumps([problem.name, settings], sort_keys=True).encode())
     for module in (secondary, audit, programme):
         digest.update(Path(str(module.__file__)).read_bytes())
