@@ -40,7 +40,7 @@ def all_suites(registry: Registry) -> tuple[Suite, ...]:
 
     Raises: `BrokenGateError` where two rules share an id and a table.
     """
-    suites = (raw_suite(), marts_suite(registry), exports_suite(registry), reconciliation_suite(registry))
+    suites = (raw_suite(registry), marts_suite(registry), exports_suite(registry), reconciliation_suite(registry))
     seen: set[tuple[str, str]] = set()
     for rule in (rule for suite in suites for rule in suite.rules):
         if (rule.rule_id, rule.table) in seen:

@@ -10,9 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 
 from ingest.registry import Registry
-from quality.rules import Rows, RowsWhere, Rule, Suite, literal
+from quality.rules import Rows, RowsWhere, Rule, Suite, academic_year_sql, literal
 from quality.suites.bridge import bridge_equations
-from quality.suites.marts import academic_year_sql
 from quality.suites.raw import FEEDS
 from quality.suites.reason import reason_equations
 from quality.suites.status import status_equations

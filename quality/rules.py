@@ -106,6 +106,12 @@ def literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def academic_year_sql(date: str) -> str:
+    """The academic year of a date, `2025/26`, 1 August to 31 July, as SQL."""
+    first = f"(year({date}) - case when month({date}) < 8 then 1 else 0 end)"
+    return f"(cast({first} as varchar) || '/' || right(cast({first} + 1 as varchar), 2))"
+
+
 def any_null(columns: Sequence[str]) -> RowsWhere:
     """A row fails where any of `columns` is null."""
     return RowsWhere(" or ".join(f"{column} is null" for column in columns))

@@ -47,12 +47,6 @@ WITHOUT_FIGURE = "('c', 'x', 'z')"
 ABSENT = "(authorised + unauthorised)"
 
 
-def academic_year_sql(date: str) -> str:
-    """The academic year of a date, `2025/26`, 1 August to 31 July, as SQL."""
-    first = f"(year({date}) - case when month({date}) < 8 then 1 else 0 end)"
-    return f"(cast({first} as varchar) || '/' || right(cast({first} + 1 as varchar), 2))"
-
-
 def _foreign_school(rule_id: str, table: str, key: tuple[str, ...]) -> Rule:
     return Rule(
         rule_id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from quality.rules import Between, InSet, Rows, RowsWhere, Rule, Suite, any_null
+from ingest.registry import Registry
+from quality.rules import Between, InSet, Rows, RowsWhere, Rule, Suite, academic_year_sql, any_null
 
 SESSIONS = ("AM", "PM")
 
@@ -44,7 +45,32 @@ def _feed_rules(number: int, feed: str, required: tuple[str, ...], school: str |
     ]
 
 
-def raw_suite() -> Suite:
+def _list_that_lost_pupils(share: float) -> Rule:
+    """A warning: whoever is not on a school's newest whole list has left by it, so a part sent as a whole undoes most
+    of the school. share: percent of the pupils of the list before it.
+    """
+    return Rule(
+        "QR-027",
+        "raw.pupils",
+        f"A whole pupil list has at least {share:g} % of the pupils of the school's list before it in the year; if it "
+        "is a part, send the whole list of that date again.",
+        Rows(
+            "select delivery_id, laestab from (select *, lag(pupils) over (partition by laestab, "
+            f"{academic_year_sql('as_at_date')} order by as_at_date, extracted_at, delivery_id) as before, "
+            "row_number() over (partition by laestab, as_at_date order by extracted_at desc, delivery_id desc) "
+            "as recency from (select p.laestab, p.as_at_date, p.delivery_id, d.extracted_at, "
+            "count(distinct p.pupil_ref) as pupils from judged as p "
+            "join lake.delivery as d on d.delivery_id = p.delivery_id "
+            "where not d.is_held and d.extent is distinct from 'pupils_in_file' group by all) as listed) as followed "
+            f"where recency = 1 and 100 * pupils < {share:g} * before"
+        ),
+        ("delivery_id", "laestab"),
+        "laestab",
+        "warning",
+    )
+
+
+def raw_suite(registry: Registry) -> Suite:
     """The suite of schema `raw`."""
     rules = [
         rule
@@ -73,6 +99,7 @@ def raw_suite() -> Suite:
             "laestab",
         ),
         Rule("QR-026", "raw.pupils", "An IDACI decile is 1 to 10.", Between("idaci_decile", 1, 10), ROW_KEY, "laestab"),
+        _list_that_lost_pupils(registry.data["partial"]["pupil_list_share_percent"]),
         # A view over the registers read in this run: one look at them all, for both things that must be true of a mark.
         Rule(
             "QR-050",

@@ -58,6 +58,17 @@ def _raw() -> list[Fault]:
         of("QR-024", "pupils", "update raw.pupils set sex = 'X' where line = 2"),
         of("QR-025", "pupils", "update raw.pupils set sen_provision = 'S' where line = 2"),
         of("QR-026", "pupils", "update raw.pupils set idaci_decile = 11 where line = 2"),
+        # A part sent as a whole, two days after the list of all.
+        of(
+            "QR-027",
+            "pupils",
+            "insert into raw.pupils select * replace (100 + line as line, 'part' as delivery_id, "
+            "date '2025-09-03' as as_at_date) from raw.pupils where pupil_ref <= 7; "
+            "insert into lake.delivery select * replace ('part' as delivery_id, 7 as rows_read, 7 as rows_accepted, "
+            "0 as rows_quarantined) from lake.delivery where delivery_id = 'dpupils'; "
+            "insert into marts.delivery select * replace ('part' as delivery_id, 7 as rows_read, 7 as rows_accepted, "
+            "0 as rows_quarantined, 7 as rows_current) from marts.delivery where delivery_id = 'dpupils'",
+        ),
         of("QR-050", "session_marks", "update raw.session_marks set session = 'EVE' where line = 2"),
     ]
 

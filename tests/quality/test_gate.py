@@ -300,6 +300,6 @@ def test_a_refusing_dbt_test_refuses_the_release(home: Home, monkeypatch: pytest
 
 def test_two_rules_may_not_share_an_id_and_a_table(good_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     twice = rule(RowsWhere("true"))
-    monkeypatch.setattr(gate, "raw_suite", lambda: Suite("raw", (twice, twice)))
+    monkeypatch.setattr(gate, "raw_suite", lambda registry: Suite("raw", (twice, twice)))
     with pytest.raises(BrokenGateError, match="stands twice"):
         all_suites(load_registry(good_home.settings))

@@ -282,7 +282,7 @@ def _write_lake(settings: Settings, connection: duckdb.DuckDBPyConnection) -> No
         "create table lake.delivery (delivery_id varchar, parse_id varchar default 'p1', feed varchar, laestab "
         "varchar, file_name varchar default 'file.csv', "
         "extracted_at timestamp default timestamp '2025-09-05 18:00:00', extracted_at_basis varchar default "
-        "'file_name', rows_read bigint, rows_accepted bigint, "
+        "'file_name', extent varchar default 'whole_school', rows_read bigint, rows_accepted bigint, "
         "rows_quarantined bigint, is_held boolean default false, accepted_path varchar, quarantine_path varchar)"
     )
     connection.executemany(
