@@ -148,7 +148,10 @@ def beside_published(ours: Mapping[Any, Any], published: Mapping[str, Mapping[An
     Parameters: `ours`, a row of `measure_value`; `published`, rows of `published_comparator` by comparator; `unit`, the
     measure's.
     """
-    parts = [f"{_value_or_status(ours, unit)} at our schools there"]
+    own = _value_or_status(ours, unit)
+    if shown(ours):
+        own += f" ({interval_words(ours['ci_low'], ours['ci_high'], unit)})"
+    parts = [f"{own} at our schools there"]
     if "la" in published:
         parts.append(f"{_value_or_status(published['la'], unit)} at all its schools")
     if "neighbours" in published:

@@ -123,9 +123,12 @@ def _of_authorities(
         caption=_caption(context, measure_id, "local authorities with schools here", year, period),
         table=Table(
             pd.DataFrame(rows),
-            ("place", "comparator_name", "value", "of", "status"),
+            ("place", "comparator_name", "n", "value", "interval", "of", "status"),
             unit,
             {"place": "Local authority", "comparator_name": "Figure of", "of": "Places with a figure"},
+            {"interval": ("ci_low", "ci_high")},
+            # DfE counts everybody there is, and publishes no interval.
+            not_applicable=frozenset({"n", "ci_low", "ci_high"}),
         ),
         level=3,
     )
@@ -151,4 +154,8 @@ def _caption(context: Context, measure_id: str, places: str, year: str, period: 
 
 
 def _part(row: dict[Any, Any]) -> dict[str, Any]:
-    return {"value": row["value"], "status": row["status"]}
+    return {
+        "value": row["value"],
+        "status": row["status"],
+        **{name: row.get(name) for name in ("n", "ci_low", "ci_high")},
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboard.readings import registers_from, rests_on, same_schools, same_schools_sentence
+from dashboard.readings import beside_published, registers_from, rests_on, same_schools, same_schools_sentence
 
 
 def schools(**counts: tuple[int, float | None, float | None, str]) -> pd.DataFrame:
@@ -72,3 +72,12 @@ def test_who_may_read_pupils_is_told_their_share_which_is_neither_none_nor_all(r
 def test_a_share_of_pupils_that_is_not_known_says_why() -> None:
     row = unit(3, 2, pupils=None, pupils_received=None, status="x")
     assert registers_from(row) == "2 of 3 schools, share of pupils not known, since a list of pupils is lacking too"
+
+
+def test_our_figure_beside_one_that_dfe_published_has_its_interval() -> None:
+    ours = {"value": 93.14, "ci_low": 92.5, "ci_high": 93.8, "status": "ok"}
+    of_all = {"value": 94.0, "status": "ok"}
+    said = beside_published(ours, {"la": of_all}, "percent")
+    assert said == "93.1% (95% interval 92.5% to 93.8%) at our schools there; 94.0% at all its schools."
+    hidden = {"value": None, "ci_low": None, "ci_high": None, "status": "c"}
+    assert "interval" not in beside_published(hidden, {"la": of_all}, "percent")
