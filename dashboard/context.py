@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,11 @@ class Context:
     @property
     def as_of(self) -> str:
         return wording.day(str(self.release.manifest.get("as_of", "not stated")))
+
+    @property
+    def as_of_date(self) -> dt.date:
+        """The day by which everything of the release had come."""
+        return dt.date.fromisoformat(str(self.release.manifest["as_of"]))
 
     @property
     def coverage_sentence(self) -> str:

@@ -296,7 +296,7 @@ def _pack(
         shown = names.worded(kept)
         information = [_period_line(release), _INTERVAL_LINE]
         sheets.append(_sheet(sheet_name, f"{title}, {whom}", information, shown, units, heading, columns))
-    figures = headlines(values, top)
+    figures = headlines(values, top, dt.date.fromisoformat(str(release.manifest["as_of"])))
     lines = what_headlines_rest_on(figures, values, coverage, names)
     summaries = _summaries(release, names, figures, headline_gaps(gaps, top), whom, heading, lines)
     title, terms = f"Everypupil: figures of {whom}", _definitions_sheet(release)
@@ -315,6 +315,8 @@ _SUMMARY = [
     "ci_low",
     "ci_high",
     "coverage",
+    "compared_over",
+    "value_compared",
     "value_before",
     "against_before",
     "status_words",
@@ -349,7 +351,10 @@ def _summaries(
     """The sheets that a meeting starts from: the headline figures, and the gaps of disadvantage and sex; `lines` say
     what they rest on.
     """
-    similar = "Similar: the two intervals overlap, so the figures are not clearly apart."
+    similar = (
+        "Compared over: a year that still runs is set beside the year before on the newest part of it that is over. "
+        "Similar: the two intervals overlap, so the figures are not clearly apart."
+    )
     sheets = []
     for name, title, frame, columns, line in (
         ("Summary", f"Summary: year to date, all pupils, {whom}", figures, _SUMMARY, similar),
@@ -434,7 +439,8 @@ def _status(record: dict[str, Any]) -> str | None:
 
 def _excel_cell(column: str, record: dict[str, Any], unit: str | None, not_applicable: Collection[str]) -> Any:
     value = record[column]
-    status = str(record["status_before"]) if column == "value_before" else _status(record)
+    own = {"value_before": "status_before", "value_compared": "status_compared"}.get(column)
+    status = _status(record) if own is None else str(record[own])
     letter = wording.status_of(column, value, status, not_applicable)
     if letter is not None:
         return f"[{letter}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,6 @@ SCOPE = (
     "and six half-terms and every other row are in the machine-readable tables, as everypupil export measure_value, "
     "gap or coverage with --format csv."
 )
-_YEAR_TO_DATE = "YTD"
 # The halves of the summer are half-terms 5 and 6.
 _PARTS_OF_YEAR = ("AUT", "SPR", "SUM1", "SUM2", "HT1", "HT2", "HT3", "HT4")
 _UNIT = ("academic_year", "period", "level", "unit_code")
@@ -158,7 +158,7 @@ def of_a_meeting(frame: pd.DataFrame, *, whole_trust: bool) -> pd.DataFrame:
     newest = first.groupby(frame["measure_id"]).transform("max") if "measure_id" in frame else first.max()
     if "period" not in frame:
         return frame[first == newest]
-    year_long = frame["period"].eq(_YEAR_TO_DATE)
+    year_long = frame["period"].eq(readings.YEAR_TO_DATE)
     if "group_value" not in frame:
         return frame[(first == newest) & (year_long | frame["period"].isin(_PARTS_OF_YEAR))]
     if "comparator" in frame:
@@ -171,30 +171,37 @@ def of_a_meeting(frame: pd.DataFrame, *, whole_trust: bool) -> pd.DataFrame:
     return frame[years | groups | (everyone & frame["period"].isin(_PARTS_OF_YEAR) & (first == newest))]
 
 
-def headlines(values: pd.DataFrame, level: str) -> pd.DataFrame:
+def headlines(values: pd.DataFrame, level: str, as_of: dt.date) -> pd.DataFrame:
     """The newest figure of all pupils for every measure and unit of a level, with the year before's.
 
-    Returns: the rows of `measure_value`, with `value_before`, `status_before`, `against_before` (above, below,
+    Parameters: `as_of`, the day by which all of it had come: a year that still runs is set beside the year before on
+    the part of it that is over (`readings.comparable_period`).
+    Returns: the rows of `measure_value`, with `period_compared`, `value_compared` and `value_before` (of this year's
+    part and of the year before's), their `status_compared` and `status_before`, `against_before` (above, below,
     similar, cannot tell) and `status_words`.
     """
     if values.empty:
         return values
-    everyone = values[
-        (values["group_dimension"] == "all") & (values["level"] == level) & (values["period"] == _YEAR_TO_DATE)
-    ]
-    newest = _newest(everyone)
-    known = {(r["unit_code"], r["measure_id"], int(r["academic_year"][:4])): r for r in everyone.to_dict("records")}
-    values_before, statuses_before, words = [], [], []
+    everyone = values[(values["group_dimension"] == "all") & (values["level"] == level)]
+    newest = _newest(everyone[everyone["period"] == readings.YEAR_TO_DATE])
+    known = {(r["unit_code"], r["measure_id"], r["academic_year"], r["period"]): r for r in everyone.to_dict("records")}
+    periods = everyone.groupby(["unit_code", "measure_id", "academic_year"])["period"].agg(set).to_dict()
+    compared, words = [], []
     for row in newest.to_dict("records"):
-        before = known.get((row["unit_code"], row["measure_id"], int(row["academic_year"][:4]) - 1), {})
-        ends = [row.get("ci_low"), row.get("ci_high"), before.get("ci_low"), before.get("ci_high")]
-        are_shown = bool(before) and readings.shown(row) and readings.shown(before)
-        values_before.append(before.get("value"))
-        statuses_before.append(str(before.get("status", "x")))
+        unit, year = (row["unit_code"], row["measure_id"]), str(row["academic_year"])
+        period = readings.comparable_period(periods[(*unit, year)], year, as_of)
+        now, before = (known.get((*unit, of, period), {}) for of in (year, _year_before(year)))
+        ends = [now.get("ci_low"), now.get("ci_high"), before.get("ci_low"), before.get("ci_high")]
+        are_shown = all(found and readings.shown(found) for found in (now, before))
+        compared.append((period, now, before))
         words.append(readings.compare(*ends) if are_shown else readings.CANNOT_TELL)
     return newest.assign(
-        value_before=pd.Series(values_before, index=newest.index, dtype="Float64"),
-        status_before=statuses_before,
+        period_compared=[period or "" for period, _, _ in compared],
+        compared_over=[wording.period_name(period) if period else "no part is over yet" for period, _, _ in compared],
+        value_compared=pd.Series([now.get("value") for _, now, _ in compared], index=newest.index, dtype="Float64"),
+        status_compared=[str(now.get("status", "x")) for _, now, _ in compared],
+        value_before=pd.Series([before.get("value") for _, _, before in compared], index=newest.index, dtype="Float64"),
+        status_before=[str(before.get("status", "x")) for _, _, before in compared],
         against_before=words,
         status_words=[status_words(row) for row in newest.to_dict("records")],
     )
@@ -208,7 +215,9 @@ def headline_gaps(gaps: pd.DataFrame, level: str) -> pd.DataFrame:
     if gaps.empty:
         return gaps
     chosen = gaps[
-        gaps["group_dimension"].isin(HEADLINE_GAPS) & (gaps["level"] == level) & (gaps["period"] == _YEAR_TO_DATE)
+        gaps["group_dimension"].isin(HEADLINE_GAPS)
+        & (gaps["level"] == level)
+        & (gaps["period"] == readings.YEAR_TO_DATE)
     ]
     newest = _newest(chosen)
     rows = newest.to_dict("records")
@@ -282,13 +291,13 @@ def _same_schools(row: dict[Any, Any], values: pd.DataFrame, names: Names) -> re
     """A headline and the year before's on the schools that have both, where both figures are shown."""
     if (
         row["level"] == "school"
-        or not readings.shown(row)
+        or not readings.shown(row | {"value": row["value_compared"], "status": row["status_compared"]})
         or not readings.shown(row | {"value": row["value_before"], "status": row["status_before"]})
     ):
         return None
     of_unit = values[
         (values["level"] == "school")
-        & (values["period"] == row["period"])
+        & (values["period"] == row["period_compared"])
         & (values["group_dimension"] == "all")
         & (values["measure_id"] == row["measure_id"])
         & values["unit_code"].isin(names.places.schools_of(row["level"], row["unit_code"]))

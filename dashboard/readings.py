@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -13,6 +14,10 @@ import pandas as pd
 from dashboard import wording
 
 CANNOT_TELL = "cannot tell"
+YEAR_TO_DATE = "YTD"
+# Parts of a year from its beginning or by themselves, the longest first, and what has begun once they are over.
+_PARTS = (("Y5", ("SUM2", "HT6")), ("SPR", ("SUM1", "HT5")), ("AUT", ("SPR", "HT3")), ("HT1", ("HT2",)))
+_LAST_MONTH, _LAST_DAY = 7, 31
 
 
 def unit_words(unit: str) -> str:
@@ -56,6 +61,23 @@ def compare(low: Any, high: Any, other_low: Any, other_high: Any) -> str:
     if low > other_high:
         return "above"
     return "below" if high < other_low else "similar"
+
+
+def comparable_period(periods: Collection[str], academic_year: str, as_of: dt.date) -> str | None:
+    """The part of a year on which it may be set beside the year before; None where no part is over.
+
+    The year to date of September beside a whole year tells the seasons apart and not the years. So while a year runs
+    it is the newest part of it that is over: the next has begun. What has no parts is of one sitting and not of days.
+
+    Parameters: `periods`, those of which the year has a figure of the measure; `academic_year`, as 2025/26.
+    """
+    last_day = dt.date(int(academic_year[:4]) + 1, _LAST_MONTH, _LAST_DAY)
+    if as_of >= last_day or set(periods) == {YEAR_TO_DATE}:
+        return YEAR_TO_DATE
+    for part, later in _PARTS:
+        if part in periods and not set(later).isdisjoint(periods):
+            return part
+    return None
 
 
 def against(low: Any, high: Any, reference: float) -> str:

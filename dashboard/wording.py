@@ -32,6 +32,7 @@ FIGURES = frozenset(
     [
         "value",
         "value_before",
+        "value_compared",
         "ci_low",
         "ci_high",
         "gap",
@@ -66,6 +67,7 @@ UNIT_FIGURES = frozenset(
         "ci_high",
         "gap",
         "value_before",
+        "value_compared",
         "national_value",
         "region_value",
         "value_group",
@@ -75,7 +77,9 @@ UNIT_FIGURES = frozenset(
         "undecomposed",
     ]
 )
-SHARES = frozenset({"value", "value_before", "value_group", "value_comparator", "national_value", "region_value"})
+SHARES = frozenset(
+    {"value", "value_before", "value_compared", "value_group", "value_comparator", "national_value", "region_value"}
+)
 PERCENT_COLUMNS = frozenset({"coverage", "percent_hidden", "share", "placebo_share"})
 # By mart, columns in which nothing stands where there is nothing that could: a rule that counts sessions has no spells.
 NOT_APPLICABLE = {
@@ -133,7 +137,9 @@ _LABELS = {
     "unit": "Unit",
     "unit_code": "Unit code",
     "urn": "URN",
+    "compared_over": "Compared over",
     "value_before": "Value, year before",
+    "value_compared": "Value, part compared",
     "value_comparator": "Value, compared with",
     "value_group": "Value, group",
 }

@@ -100,7 +100,8 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str) -> None:
     unit, name = str(definition["unit"]), str(definition["name"])
     year = str(first["academic_year"])
     title = title_of(f"{name} {first['figure']} in {year}", f"{name} in {year}", "Figures of all schools")
-    before = _year_before(context, first, level)
+    over = _comparable(context, first, level)
+    before = None if over is None else _year_before(context, over, level)
     if not readings.shown(first):
         takeaway = f"{place}, {year}: {name} is {first['figure']}."
     else:
@@ -108,27 +109,24 @@ def _headline_figure(context: Context, frame: pd.DataFrame, level: str) -> None:
             f"{place}, {year}: {first['figure']} "
             f"({readings.interval_words(first['ci_low'], first['ci_high'], unit)}; n = {first['n']:,} pupils)."
         )
-        if before is not None:
-            reading = readings.compare(first["ci_low"], first["ci_high"], before["ci_low"], before["ci_high"])
+        if over is None:
+            takeaway += f" No part of {year} is over yet that could be set beside the year before."
+        elif before is not None:
+            reading = readings.compare(over["ci_low"], over["ci_high"], before["ci_low"], before["ci_high"])
+            against = f"{reading} to" if reading == "similar" else reading
             earlier = f"{readings.with_unit(float(before['value']), unit)} in {before['academic_year']}"
-            words = {
-                "similar": f"This is similar to {earlier}.",
-                "above": f"This is above {earlier}.",
-                "below": f"This is below {earlier}.",
-            }
-            takeaway += f" {words.get(reading, '')}"
-            same = _same_schools(context, first, before, level)
+            part = wording.period_name(str(over["period"]))
+            is_part = over["period"] != first["period"]
+            if reading != readings.CANNOT_TELL:
+                own = f"{part}: {readings.with_unit(float(over['value']), unit)}," if is_part else "This is"
+                takeaway += f" {own} {against} {earlier}."
+                of_part = f"; {part.lower()}:" if is_part else ","
+                title = title_of(f"{name} {first['figure']}{of_part} {against} {before['academic_year']}", title)
+            if is_part:
+                takeaway += f" {year} still runs, so it is not set beside a whole year."
+            same = _same_schools(context, over, before, level)
             if same is not None:
                 takeaway += f" {readings.same_schools_sentence(same, year, str(before['academic_year']), unit)}"
-            title = (
-                title_of(
-                    f"{name} {first['figure']}, {reading} "
-                    f"{'to ' if reading == 'similar' else ''}{before['academic_year']}",
-                    title,
-                )
-                if reading in words
-                else title
-            )
     takeaway += context.rests_on(first)
     figure(
         key="headlines",
@@ -162,6 +160,15 @@ def _same_schools(
     history = history[history["unit_code"].isin(context.places.schools_of(level, str(now["unit_code"])))]
     years = [history[history["academic_year"].eq(row["academic_year"])] for row in (now, before)]
     return readings.same_schools(years[0], years[1], str(context.definition(measure_id)["unit"]))
+
+
+def _comparable(context: Context, row: Mapping[Any, Any], level: str) -> dict[str, Any] | None:
+    """The figure of the same measure, year and unit on which it may be set beside the year before."""
+    year, measure_id = str(row["academic_year"]), str(row["measure_id"])
+    values = context.ask(queries.values, year, measure_id, level, "all")
+    period = readings.comparable_period(set(values["period"]), year, context.as_of_date)
+    found = values[values["period"].eq(period) & values["unit_code"].eq(row["unit_code"])].to_dict("records")
+    return {str(key): value for key, value in found[0].items()} if found and readings.shown(found[0]) else None
 
 
 def _year_before(context: Context, row: Mapping[Any, Any], level: str) -> dict[str, Any] | None:

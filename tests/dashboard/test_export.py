@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import time
 import zipfile
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from dashboard import readings, wording
 from dashboard.access import AccessError, open_as
 from dashboard.export import ExportError, _excel_cell, csv_text, export_table
+from dashboard.pack import headlines
 from dashboard.reader import ReleaseError
 from dashboard.workbook import Sheet, WorkbookError, write_workbook
 from ingest.settings import Settings
@@ -274,6 +276,7 @@ def test_a_summary_starts_with_last_year_beside_this_year_and_equals_the_release
         assert row["status"] == "ok"
         assert found[row["name"]][column] == pytest.approx(row["value"])
     assert {row["Status"] for row in found.values()} == {"shown"}
+    assert {row["Compared over"] for row in found.values()} == {"Year to date"}
     assert {row["Compared with the year before"] for row in found.values()} <= {
         "similar",
         "above",
@@ -331,3 +334,28 @@ def test_the_trusts_workbook_says_which_figures_rest_on_fewer_schools(settings: 
         assert set(frame.loc[whole & frame["Academic year"].eq("2025/26"), "Registers came from"]) == {"5 of 6 schools"}
         assert set(frame.loc[whole & frame["Academic year"].eq("2024/25"), "Registers came from"]) <= {"all 6 schools"}
         assert set(frame.loc[~whole, "Registers came from"]) == {"[z]"}
+
+
+def test_a_year_that_runs_is_not_set_beside_a_whole_one() -> None:
+    """In November attendance is above the whole year before and below what it was a year ago."""
+    rows = [
+        ("2025/26", "YTD", 94.1),
+        ("2025/26", "AUT", 94.1),
+        ("2025/26", "HT1", 94.2),
+        ("2025/26", "HT2", 93.8),
+        ("2024/25", "YTD", 92.8),
+        ("2024/25", "AUT", 94.4),
+        ("2024/25", "HT1", 95.0),
+    ]
+    values = pd.DataFrame(rows, columns=["academic_year", "period", "value"]).assign(
+        level="school", unit_code="100001", measure_id="attendance_rate", group_dimension="all", status="ok"
+    )
+    values = values.assign(ci_low=values["value"] - 0.2, ci_high=values["value"] + 0.2)
+    (found,) = headlines(values, "school", dt.date(2025, 11, 20)).to_dict("records")
+    assert (found["value"], found["value_compared"], found["value_before"]) == (94.1, 94.2, 95.0)
+    assert (found["compared_over"], found["against_before"]) == ("Half-term 1", "below")
+    so_far = values[values["period"].ne("HT2")]
+    (early,) = headlines(so_far, "school", dt.date(2025, 9, 20)).to_dict("records")
+    assert (early["compared_over"], early["against_before"]) == ("no part is over yet", "cannot tell")
+    (whole,) = headlines(values, "school", dt.date(2026, 7, 31)).to_dict("records")
+    assert (whole["compared_over"], whole["value_before"], whole["against_before"]) == ("Year to date", 92.8, "above")

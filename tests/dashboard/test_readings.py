@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pandas as pd
 import pytest
 
-from dashboard.readings import beside_published, registers_from, rests_on, same_schools, same_schools_sentence
+from dashboard.readings import (
+    beside_published,
+    comparable_period,
+    registers_from,
+    rests_on,
+    same_schools,
+    same_schools_sentence,
+)
 
 
 def schools(**counts: tuple[int, float | None, float | None, str]) -> pd.DataFrame:
@@ -81,3 +90,23 @@ def test_our_figure_beside_one_that_dfe_published_has_its_interval() -> None:
     assert said == "93.1% (95% interval 92.5% to 93.8%) at our schools there; 94.0% at all its schools."
     hidden = {"value": None, "ci_low": None, "ci_high": None, "status": "c"}
     assert "interval" not in beside_published(hidden, {"la": of_all}, "percent")
+
+
+@pytest.mark.parametrize(
+    ("as_of", "periods", "period"),
+    [
+        (dt.date(2025, 9, 12), {"YTD", "AUT", "HT1", "W2025-36"}, None),
+        (dt.date(2025, 11, 20), {"YTD", "AUT", "HT1", "HT2"}, "HT1"),
+        (dt.date(2026, 2, 1), {"YTD", "AUT", "SPR", "HT1", "HT2", "HT3"}, "AUT"),
+        (dt.date(2026, 1, 9), {"YTD", "AUT", "HT1", "HT2"}, "HT1"),
+        (dt.date(2026, 5, 1), {"YTD", "AUT", "SPR", "SUM1", "HT1", "HT5", "Y5"}, "SPR"),
+        (dt.date(2026, 7, 30), {"YTD", "AUT", "SPR", "SUM1", "SUM2", "HT6", "Y5"}, "Y5"),
+        (dt.date(2026, 7, 31), {"YTD", "AUT", "SPR", "SUM1", "SUM2", "HT6", "Y5"}, "YTD"),
+        (dt.date(2026, 2, 1), {"YTD", "AUT", "SPR"}, "AUT"),
+        (dt.date(2025, 9, 12), {"YTD"}, "YTD"),
+    ],
+)
+def test_a_year_that_runs_is_set_beside_the_year_before_on_the_part_of_it_that_is_over(
+    as_of: dt.date, periods: set[str], period: str | None
+) -> None:
+    assert comparable_period(periods, "2025/26", as_of) == period
