@@ -153,12 +153,25 @@ pupil AS (
 ),
 once AS (
     SELECT day, count(DISTINCT pupil_key) AS pupils FROM pupil WHERE den > 0 GROUP BY ALL
+),
+dated AS (
+    SELECT day, session_date, count(*) FILTER (is_possible) AS den, count(*) FILTER (is_attended) AS num
+    FROM query_table($sessions) JOIN named USING (school_key, session_date)
+    WHERE academic_year = $academic_year AND session_date BETWEEN $first AND $last
+    GROUP BY ALL HAVING den > 0
+),
+of_dates AS (
+    SELECT day, count(*) AS dates, sum(num * num)::BIGINT AS date_num_num, sum(num * den)::BIGINT AS date_num_den,
+           sum(den * den)::BIGINT AS date_den_den
+    FROM dated GROUP BY day
 )
-SELECT day, school_key, any_value(coalesce(pupils, 0)) AS pupils, count(*) FILTER (den > 0) AS n,
+SELECT day, school_key, any_value(coalesce(pupils, 0)) AS pupils, any_value(coalesce(dates, 0)) AS dates,
+       any_value(date_num_num) AS date_num_num, any_value(date_num_den) AS date_num_den,
+       any_value(date_den_den) AS date_den_den, count(*) FILTER (den > 0) AS n,
        sum(num)::BIGINT AS sum_num, sum(den)::BIGINT AS sum_den, sum(num * num)::BIGINT AS sum_num_num,
        sum(num * den)::BIGINT AS sum_num_den, sum(den * den)::BIGINT AS sum_den_den,
        sum(came)::BIGINT AS came, sum(missing)::BIGINT AS missing
-FROM pupil LEFT JOIN once USING (day) GROUP BY day, school_key ORDER BY day, school_key
+FROM pupil LEFT JOIN once USING (day) LEFT JOIN of_dates USING (day) GROUP BY day, school_key ORDER BY day, school_key
 """
 _SESSION_DAYS = """
 SELECT min(session_date) AS first, max(session_date) AS last FROM query_table(?)

@@ -16,6 +16,7 @@ from scipy.stats import norm, t
 _LEVEL = 0.975  # the upper end of a 95 % interval
 SESSIONS = ("possible", "attended", "authorised", "unauthorised", "absent", "late")
 SUMS = ("n", "sum_num", "sum_den", "sum_num_num", "sum_num_den", "sum_den_den")
+DATE_SUMS = ("dates", "date_num_num", "date_num_den", "date_den_den")
 _FIGURES = ["n", "numerator", "denominator", "value", "ci_low", "ci_high", "coverage", "status"]
 
 
@@ -39,7 +40,7 @@ def window_figures(stays: pd.DataFrame, measures: Iterable[Mapping[str, Any]], e
 
 
 def day_figures(days: pd.DataFrame, enough: float) -> pd.DataFrame:
-    """The attendance rate of each day, or of each sort of day.
+    """The attendance rate of each day.
 
     Parameters: `days`, a row per day and school_key with `SUMS` over its pupils, of sessions attended and possible,
     `came` and `missing` as in `window_figures`, and `pupils`, of the day at all schools; `enough`, as there.
@@ -53,14 +54,36 @@ def day_figures(days: pd.DataFrame, enough: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["day", *_FIGURES])
 
 
-def figure_of(sums: pd.DataFrame, kind: str, coverage: float, enough: float) -> dict[str, Any]:
+def sort_figures(sorts: pd.DataFrame, enough: float) -> pd.DataFrame:
+    """The attendance rate of each sort of day, such as Fridays: of dates that differ as well as of pupils.
+
+    Parameters: `sorts`, as `days` of `day_figures`, with the sort as its day, and `DATE_SUMS` over the sort's dates at
+    all schools; `enough`, as there.
+    Returns: day, dates (how many) and `figure_of` of each, in their order.
+    """
+    rows = []
+    for sort, of_sort in sorts.groupby("day", sort=True):
+        over_dates = {column: float(of_sort[column].iloc[0]) for column in DATE_SUMS}
+        found = figure_of(of_sort, "ratio", _coverage(of_sort), enough, over_dates)
+        dates = int(over_dates["dates"])
+        rows.append({"day": sort, "dates": dates, **found, "n": int(of_sort["pupils"].iloc[0])})
+    return pd.DataFrame(rows, columns=["day", "dates", *_FIGURES])
+
+
+def figure_of(
+    sums: pd.DataFrame, kind: str, coverage: float, enough: float, over_dates: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """A rate in per cent with its 95 % interval, from the sums of its schools.
 
     Parameters: `sums`, a row per school with `SUMS` over its pupils; `kind`, ratio or proportion; `coverage` in per
-    cent, NaN where it is not known; `enough`, under which the figure is withheld.
+    cent, NaN where it is not known; `enough`, under which the figure is withheld; `over_dates`, `DATE_SUMS` of a ratio
+    whose dates stand for others of their sort.
     Returns: n, numerator, denominator (whole numbers), value, ci_low, ci_high, coverage, status; NaN where withheld.
     Source: linearised variance of a ratio over pupils, schools as strata (Cochran 1977, Sampling Techniques, 6.10 and
-    5A), with Student's t; of a proportion Wilson (1927), Journal of the American Statistical Association 22: 209-212.
+    5A), with Student's t; over dates the variances of pupils and of dates together, with a degree of freedom less than
+    there are dates (Cameron, Gelbach and Miller 2011, Journal of Business and Economic Statistics 29: 238-249; a
+    pupil's own sessions of one date, which both count, are not taken off, so it is a little wide); of a proportion
+    Wilson (1927), Journal of the American Statistical Association 22: 209-212.
     """
     of_school = sums[sums["n"] > 0]
     n, num, den, num_num, num_den, den_den = (of_school[column].to_numpy(np.float64) for column in SUMS)
@@ -82,6 +105,11 @@ def figure_of(sums: pd.DataFrame, kind: str, coverage: float, enough: float) -> 
     squares = num_num - 2 * ratio * num_den + ratio**2 * den_den
     within = np.where(n > 1, n / np.maximum(n - 1, 1) * (squares - deviation**2 / n), squares).sum()
     variance, freedom = max(float(within), 0.0) / denominator**2, counted - len(n)
+    if over_dates is not None:
+        dates, squares_num, products, squares_den = (over_dates[column] for column in DATE_SUMS)
+        between = max(squares_num - 2 * ratio * products + ratio**2 * squares_den, 0.0)
+        variance += dates / max(dates - 1, 1) * between / denominator**2
+        freedom = min(freedom, int(dates) - 1)
     is_enough = not math.isnan(coverage) and coverage >= enough
     if not is_enough or (counted < 2 if kind == "proportion" else freedom < 1 or variance == 0):
         return found | {"status": "u"}

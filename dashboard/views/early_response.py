@@ -329,6 +329,12 @@ def _meaning(below: int) -> None:
     items = "".join(f"<li><b>{word}</b>: {html.escape(text)}</li>" for word, text in terms.items())
     st.html(f"<ul>{items}</ul>")
     paragraph(
+        "Codes count as they were corrected since: on the day itself N may have stood there, so a rule that looks for "
+        "illness could be known later than it seems here, and one that looks for absence without authorisation would "
+        "have called more often. Who was followed up after a signal may have come back because of it and then counts "
+        "as a false alarm: the shares are of rules together with what was done."
+    )
+    paragraph(
         "A rule reads the register alone: no characteristic protected in law is an input. Groups are read afterwards, "
         "to see whom a rule flags in error."
     )
@@ -347,7 +353,8 @@ def _rules(context: Context, frame: pd.DataFrame, period: str) -> None:
         ),
         takeaway=f"Of {first['pupils']:,} pupils with at least {backtest['minimum_possible_sessions']} possible "
         f"sessions in both terms, {first['below']:,} attended less than {below}% of the later one. Where intervals "
-        "overlap, two rules are not clearly apart.",
+        "overlap, two rules are not clearly apart; where they do not, it is a guide and no test, for all rules are of "
+        "the same pupils.",
         alt_text=f"Precision of {len(frame)} rules with 95% intervals; the table has recall and false alarms too.",
         caption=_caption(context, "back-test of the rules of early response", _JUDGED, "all schools", period),
         table=Table(

@@ -14,7 +14,7 @@ from dashboard.components.charts import daily_rates, interval_plot, points
 from dashboard.components.figure import Caption, Table, figure, paragraph, title_of
 from dashboard.components.filters import choose
 from dashboard.context import SOURCE, Context
-from dashboard.windows import day_figures, window_figures
+from dashboard.windows import day_figures, sort_figures, window_figures
 
 _SESSIONS = "marts.fct_session"
 _RATE = "attendance_rate"
@@ -26,7 +26,13 @@ _SORTS = {
     "after": "First day after a break",
     "before": "Last day before a break",
 }
-_COUNTED = {"n": "Pupils (n)", "coverage": "Coverage (%)", "denominator": "Out of", "numerator": "Counted"}
+_COUNTED = {
+    "dates": "Dates (n)",
+    "n": "Pupils (n)",
+    "coverage": "Coverage (%)",
+    "denominator": "Out of",
+    "numerator": "Counted",
+}
 
 
 def section(context: Context, year: str) -> None:
@@ -63,7 +69,7 @@ def section(context: Context, year: str) -> None:
     if last - first >= dt.timedelta(days=7):
         break_days = int(context.registry.data["window"]["break_days"])
         pattern = context.ask(queries.days_in, _SESSIONS, window, break_days)
-        _by_sort(day_figures(pattern, enough), place, named, caption, break_days)
+        _by_sort(sort_figures(pattern, enough), place, named, caption, break_days)
 
 
 def _chosen(
@@ -126,11 +132,11 @@ def _caption(context: Context, figures: pd.DataFrame, place: str, named: str) ->
     )
 
 
-def _table(figures: pd.DataFrame, column: str, heading: str) -> Table:
-    """Every figure of a window is shown alike, under the name of its row."""
+def _table(figures: pd.DataFrame, column: str, heading: str, *counts: str) -> Table:
+    """Every figure of a window is shown alike, under the name of its row. counts: columns besides."""
     return Table(
         figures,
-        (column, "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
+        (column, *counts, "n", "numerator", "denominator", "value", "interval", "coverage", "status"),
         "percent",
         {column: heading, **_COUNTED},
         {"interval": ("ci_low", "ci_high")},
@@ -191,13 +197,14 @@ def _by_sort(figures: pd.DataFrame, place: str, named: str, caption: Caption, br
     interval = readings.interval_words(low["ci_low"], low["ci_high"], "percent")
     figure(
         key="window_weekdays",
-        title=title_of(f"{low['sort']}: lowest, {value}", "Attendance by day of the week"),
+        title=title_of(f"{low['sort']}: lowest of these days, {value}", "Attendance by day of the week"),
         takeaway=f"{place}, {named}: {sort} has the lowest attendance, {value} ({interval}; n = {int(low['n']):,} "
-        f"pupils). A break is {break_days} days or more from one school day to the next; the days beside it count "
-        "under their weekday too.",
+        f"pupils, on {int(low['dates'])} dates). The intervals are of the dates as well as of the pupils, for one "
+        f"Friday is not as the next. A break is {break_days} days or more from one school day to the next; the days "
+        "beside it count under their weekday too; beside the summer holidays none is counted.",
         alt_text="Attendance by weekday and beside breaks with 95% intervals; the table has the figures.",
         caption=caption,
-        table=_table(figures, "sort", "Sort of day"),
+        table=_table(figures, "sort", "Sort of day", "dates"),
         chart=interval_plot(
             points(pd.DataFrame(shown), "sort", "percent", None),
             axis_title="Attendance rate (%), with 95% interval",

@@ -17,7 +17,7 @@ from scipy.stats import t
 
 from dashboard import queries
 from dashboard.reader import Release
-from dashboard.windows import SUMS, day_figures, figure_of, window_figures
+from dashboard.windows import DATE_SUMS, SUMS, day_figures, figure_of, sort_figures, window_figures
 
 RATE: dict[str, Any] = {
     "measure_id": "attendance_rate",
@@ -190,7 +190,8 @@ def of_a_holiday(sessions: pd.DataFrame, first: dt.date, *, blank: bool) -> pd.D
 
 def days_of(release: Release, schools: tuple[str, ...], break_days: int | None = None) -> dict[str, dict[str, Any]]:
     window = queries.Window("2025/26", MONDAY, MONDAY + dt.timedelta(days=30), schools)
-    found = day_figures(queries.days_in(release, "marts.fct_session", window, break_days), ENOUGH)
+    rows = queries.days_in(release, "marts.fct_session", window, break_days)
+    found = day_figures(rows, ENOUGH) if break_days is None else sort_figures(rows, ENOUGH)
     return {str(row["day"]): {str(key): value for key, value in row.items()} for row in found.to_dict("records")}
 
 
@@ -252,3 +253,25 @@ def test_a_window_holds_its_first_and_its_last_day_and_no_other() -> None:
     stays = queries.stays_in(release, "marts.fct_session", queries.Window("2025/26", days[1], days[2], ("1",)))
     assert stays["possible"].tolist() == [4, 4]
     assert set(stays["school_key"]) == {"1"}
+
+
+def test_the_interval_of_a_sort_of_day_is_of_its_dates_too() -> None:
+    """Ten pupils of one school on two Mondays: all come on the first, half of them on the second."""
+    days = [MONDAY, MONDAY + dt.timedelta(days=7)]
+    frame = pd.concat([sessions_of({str(school): days}) for school in range(1, 6)], ignore_index=True)
+    frame["enrolment_key"] = frame["school_key"] + frame["enrolment_key"]
+    frame["school_key"], frame["is_attended"] = "1", True
+    frame.loc[frame["session_date"].eq(days[1]) & frame["session"].eq("AM"), "is_attended"] = False
+    found = days_of(release_of(frame), ("1",), BREAK_DAYS + 1)["1"]
+    assert (found["dates"], found["n"], found["numerator"], found["denominator"]) == (2, 10, 30, 40)
+    # All pupils are alike: what varies is the dates, 20 of 20 and 10 of 20 with 15 of 20 to be expected.
+    half = t.ppf(0.975, 1) * math.sqrt(2 * (5**2 + 5**2)) / 40
+    assert found["ci_low"] == pytest.approx(100 * max(0.75 - half, 0))
+    assert found["ci_high"] == pytest.approx(100 * min(0.75 + half, 1))
+
+
+def test_of_a_sort_of_day_with_one_date_there_is_no_interval() -> None:
+    sums = pd.DataFrame([dict(zip(SUMS, (100, 90, 100, 90, 90, 100), strict=True))])
+    one = dict(zip(DATE_SUMS, (1.0, 8100.0, 9000.0, 10000.0), strict=True))
+    assert figure_of(sums, "ratio", 100.0, ENOUGH)["status"] == "ok"
+    assert figure_of(sums, "ratio", 100.0, ENOUGH, one)["status"] == "u"
