@@ -8,7 +8,7 @@ measures of one assessment they differ by what their numbers of pupils differ by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +18,7 @@ from ingest.registry import Registry
 from quality.attacker.breach import Bools, Breach, Floats, Rule
 from quality.attacker.cells import CELL, TABLE_KEYS, Cells, Integers, numbers, row_keys, tables_of, urn_of_school
 from quality.attacker.lines import Lines, group_lines, members, unit_lines
-from quality.attacker.solver import ContradictionError, solve
+from quality.attacker.solver import ContradictionError, Ranges, solve
 from quality.attacker.sound import SoundParts
 from quality.attacker.system import System
 
@@ -52,7 +52,8 @@ class _Numbers:
     """Variables of those without a result and, as many places further on each, of those with one and of all expected.
 
     of[cell, measure]: the variable, or -1. n: known numbers with a result, NaN where not. low, high: those without one.
-    table, row_key: where a variable is read.
+    short: how many of them at the least, presuming that a status `u` means that too little came. table, row_key: where
+    a variable is read.
     """
 
     of: Integers
@@ -60,6 +61,7 @@ class _Numbers:
     n: Floats
     low: Floats
     high: Floats
+    short: Floats
     table: list[str]
     row_key: list[str]
 
@@ -69,6 +71,8 @@ def results_missing(
 ) -> list[Breach]:
     """Breaches by which one or two pupils without a result follow from coverage, or few of whom nobody has one.
 
+    What follows with every share taken out too is not told by coverage: hidden numbers of pupils are judged with all
+    measures beside them.
     Parameters: `cells`, as `read_cells` gives them of `tables`; `tier`, whose minimum of pupils is judged; `sound`, as
     `solve` takes it.
     """
@@ -81,19 +85,13 @@ def results_missing(
     breaches = [*_shown(found, tier, least), *_sent(tables, tier, least)]
     limit = np.concatenate([np.where(found.n == 0, minimum, least), np.full(2 * size, minimum)]).astype(np.float64)
     rule = _Few(limit, np.zeros(3 * size, dtype=bool), np.arange(3 * size) // size == 1)
-    system = _system(found, cells, tables, registry, presuming=True)
-    # How many were expected is no secret beside a number with a result that is shown: of those without one it is.
-    secret = (system.low < system.high) & ~np.append(np.zeros(2 * size, dtype=bool), np.isfinite(found.n))
     try:
-        try:
-            ranges = solve(system, secret, rule, sound)
-        except ContradictionError:
-            # What was presumed of two subjects is not so: who tries it is told by the contradiction, and no more.
-            ranges = solve(_system(found, cells, tables, registry, presuming=False), secret, rule, sound)
+        ranges, given = _given_away(found, cells, tables, registry, rule, sound)
+        if given:
+            given -= _without_shares(cells, tables, registry, rule, sound)
     except ContradictionError as error:
         return [*breaches, Breach("contradiction", tier, "measure_value", "", "coverage", None, None, 0, (str(error),))]
-    suspects = np.flatnonzero(secret)
-    for variable in suspects[rule.of(suspects).given_away(ranges.low[suspects], ranges.high[suspects])].tolist():
+    for variable in sorted(given):
         low, high, place = float(ranges.low[variable]), float(ranges.high[variable]), variable % size
         breaches.append(
             Breach(
@@ -111,15 +109,73 @@ def results_missing(
     return breaches
 
 
+def _given_away(
+    found: _Numbers,
+    cells: Cells,
+    tables: Mapping[str, pd.DataFrame],
+    registry: Registry,
+    rule: _Few,
+    sound: SoundParts | None,
+) -> tuple[Ranges, set[int]]:
+    """The ranges of all numbers, and those that leave too little. Raises `ContradictionError`.
+
+    What is presumed and contradicted is not so: who tries it is told by the contradiction, and no more.
+    """
+    size = len(found.n)
+    for presumed in (2, 1, 0):
+        system = _system(found, cells, tables, registry, same_pupils=presumed >= 1, too_little=presumed == 2)
+        # How many were expected is no secret beside a number with a result that is shown: those without one are.
+        secret = (system.low < system.high) & ~np.append(np.zeros(2 * size, dtype=bool), np.isfinite(found.n))
+        try:
+            ranges = solve(system, secret, rule, sound)
+        except ContradictionError:
+            if presumed == 0:
+                raise
+            continue
+        break
+    suspects = np.flatnonzero(secret)
+    few = rule.of(suspects).given_away(ranges.low[suspects], ranges.high[suspects])
+    return ranges, set(suspects[few].tolist())
+
+
+def _without_shares(
+    cells: Cells,
+    tables: Mapping[str, pd.DataFrame],
+    registry: Registry,
+    rule: _Few,
+    sound: SoundParts | None,
+) -> set[int]:
+    """The numbers that are given away where no coverage is shown at all."""
+    bare = {name: frame.assign(coverage=np.nan) if "coverage" in frame else frame for name, frame in tables.items()}
+    for name, sent in tables_of(tables, "coverage"):
+        bare[name] = sent[~sent["feed"].eq("assessment_results")]
+    bare_cells = replace(cells, values=cells.values.assign(coverage=np.nan))
+    found = _read(bare_cells, bare, registry)
+    return set() if found is None else _given_away(found, bare_cells, bare, registry, rule, sound)[1]
+
+
 def _system(
-    found: _Numbers, cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry, *, presuming: bool
+    found: _Numbers,
+    cells: Cells,
+    tables: Mapping[str, pd.DataFrame],
+    registry: Registry,
+    *,
+    same_pupils: bool,
+    too_little: bool,
 ) -> System:
-    """Every relation of those with and without a result. presuming: that two subjects of one assessment expect the same
-    pupils, wherever what is shown does not say otherwise.
+    """Every relation of those with and without a result. same_pupils: presuming that two subjects of one assessment
+    expect the same pupils, wherever what is shown does not say otherwise; too_little: that a status `u` means that too
+    little came, and not that all pupils are alike.
     """
     size, known = len(found.n), np.isfinite(found.n)
     system = System(
-        np.concatenate([found.low, np.where(known, found.n, 1.0), np.zeros(size)]),
+        np.concatenate(
+            [
+                np.maximum(found.low, found.short) if too_little else found.low,
+                np.where(known, found.n, 1.0),
+                np.zeros(size),
+            ]
+        ),
         np.concatenate([found.high, np.where(known, found.n, np.inf), np.full(size, np.inf)]),
         lambda variable: _WHO[variable // size] + found.row_key[variable % size],
     )
@@ -133,8 +189,9 @@ def _system(
         0.0,
     )
     _add_sums(system, found, cells, tables)
-    _add_same_pupils(system, found, cells, registry, presuming=presuming)
+    _add_same_pupils(system, found, cells, registry, presuming=same_pupils)
     _add_gaps(system, found, cells, tables)
+    _add_status_of_gaps(system, found, cells, tables, registry, too_little=too_little)
     _add_sent(system, found, cells, tables, registry)
     return system
 
@@ -166,8 +223,13 @@ def _read(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) 
     n[variable[shown]] = amounts[shown]
     low[n == 0] = 1.0  # Of whom nobody has a result, somebody was expected: a group of nobody has no row.
     enough = 100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0
-    is_ok = np.flatnonzero(_is_ok(rows, tables) & (n[variable] > 0))
+    is_ok = np.flatnonzero(_has_status(rows, tables, "ok") & (n[variable] > 0))
     high[variable[is_ok]] = np.floor(enough * n[variable[is_ok]] + 1e-9)
+    # Value added of few pupils has the status of too little, too.
+    counted = np.where(rows["measure_id"].isin(_of_progress(registry)), _few_of_progress(registry), 1)
+    is_short = np.flatnonzero(_has_status(rows, tables, "u") & (n[variable] >= counted))
+    short = np.zeros(count)
+    short[variable[is_short]] = np.floor(enough * n[variable[is_short]] + 1e-9) + 1.0
     told = np.flatnonzero((shares > 0) & (n[variable] > 0))[::-1]
     without = n[variable[told]] * (100.0 / shares[told] - 1.0)
     low[variable[told]] = np.maximum(np.floor(without + _ROUNDING), 0.0)
@@ -175,19 +237,34 @@ def _read(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) 
     first = dict(reversed(list(zip(variable.tolist(), range(len(rows)), strict=True))))
     table, row_key = rows["table"].tolist(), rows["row_key"].tolist()
     return _Numbers(
-        of, measures, n, low, high, [table[first[v]] for v in range(count)], [row_key[first[v]] for v in range(count)]
+        of,
+        measures,
+        n,
+        low,
+        high,
+        short,
+        [table[first[v]] for v in range(count)],
+        [row_key[first[v]] for v in range(count)],
     )
 
 
-def _is_ok(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Bools:
-    """The rows whose status says that enough came of what was expected."""
-    ok = {
+def _of_progress(registry: Registry) -> set[str]:
+    return {str(measure["measure_id"]) for measure in registry.measures if measure["source_model"] == "progress"}
+
+
+def _few_of_progress(registry: Registry) -> int:
+    return int(registry.data["reliability"]["minimum_pupils_for_progress"])
+
+
+def _has_status(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], status: str) -> Bools:
+    """The rows with a status: `ok` says that enough came of what was expected."""
+    having = {
         (name, key)
         for kind in ("measure_value", "progress_school")
         for name, frame in tables_of(tables, kind)
-        for key in row_keys(frame[frame["status"].eq("ok")], TABLE_KEYS[kind])
+        for key in row_keys(frame[frame["status"].eq(status)], TABLE_KEYS[kind])
     }
-    return np.array([pair in ok for pair in zip(rows["table"], rows["row_key"], strict=True)], dtype=bool)
+    return np.array([pair in having for pair in zip(rows["table"], rows["row_key"], strict=True)], dtype=bool)
 
 
 def _progress_coverage(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -337,6 +414,41 @@ def _add_gaps(system: System, found: _Numbers, cells: Cells, tables: Mapping[str
             np.ones(2 * len(rows)),
             np.maximum(np.floor(without + _ROUNDING), 0.0),
             np.maximum(np.ceil(without - _ROUNDING), 0.0),
+        )
+
+
+def _add_status_of_gaps(
+    system: System,
+    found: _Numbers,
+    cells: Cells,
+    tables: Mapping[str, pd.DataFrame],
+    registry: Registry,
+    *,
+    too_little: bool,
+) -> None:
+    """The status of a gap says whether enough came of both its sides together, whatever of its coverage is hidden."""
+    enough = 100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0
+    progress, few = _of_progress(registry), _few_of_progress(registry)
+    for name, gaps in tables_of(tables, "gap"):
+        sides = numbers(gaps, "n_group"), numbers(gaps, "n_comparator")
+        least = np.where(gaps["measure_id"].astype(str).isin(progress), few, 1)
+        is_short = gaps["status"].eq("u").to_numpy(bool) & (np.minimum(*sides) >= least) & too_little
+        chosen = gaps["measure_id"].astype(str).isin(found.measures).to_numpy(bool) & (np.minimum(*sides) > 0)
+        chosen &= gaps["status"].eq("ok").to_numpy(bool) | is_short
+        rows = gaps[chosen]
+        if rows.empty:
+            continue
+        measure = rows["measure_id"].astype(str).map(found.measures.index).to_numpy(np.int64)
+        places = [cells.find(rows[CELL]), cells.find(rows.assign(group_value=rows["comparator"])[CELL])]
+        variables = [np.where(place >= 0, found.of[place, measure], -1) for place in places]
+        most = np.floor(enough * (sides[0] + sides[1])[chosen] + 1e-9)
+        system.add(
+            f"{name}: the status says whether enough came of both sides together",
+            np.tile(np.arange(len(rows)), 2),
+            np.concatenate(variables),
+            np.ones(2 * len(rows)),
+            np.where(is_short[chosen], most + 1.0, 0.0),
+            np.where(is_short[chosen], np.inf, most),
         )
 
 

@@ -216,8 +216,9 @@ def _programme(
         key = part_key(relations, ends, local, rule.of(mine))
         if sound.has(key):
             continue
-        ranges = _Programme(relations, *ends).ranges(local, rule.of(mine))
-        if not ranges:
+        asked = _Programme(relations, *ends)
+        ranges = asked.ranges(local, rule.of(mine))
+        if not ranges and asked.is_certain:
             sound.add(key)
         for position, (least_, most_, used) in ranges.items():
             variable = int(variables[position])
@@ -229,12 +230,16 @@ def _programme(
 
 
 class _Programme:
-    """One part of the system: lower <= matrix @ x <= upper, low <= x <= high."""
+    """One part of the system: lower <= matrix @ x <= upper, low <= x <= high.
+
+    is_certain: whether no question of whole numbers ran out of time, which on another day it may not.
+    """
 
     def __init__(self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats) -> None:
         self.matrix, self.lower, self.upper, self.low, self.high = matrix, lower, upper, low, high
         lower = np.where(upper - lower < _EPSILON, upper, lower)
         self._programme = Programme(matrix, lower, upper, low, high, presolve=True, keeps_bounds=True)
+        self.is_certain = True
 
     def extreme(self, objective: Floats, afresh: bool = False) -> tuple[Floats, list[int]]:
         """The solution of least objective, and the rows that hold it there, the strongest first."""
@@ -311,4 +316,6 @@ class _Programme:
             )
             if result.status == 0:
                 ends[end] = float(np.round(result.x[position]))
+            else:
+                self.is_certain = False
         return ends[0], ends[1]

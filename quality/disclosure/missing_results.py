@@ -85,7 +85,7 @@ def coverage_pattern(
         gone = rows["row_key"].isin(names).to_numpy()
         secret = _is_secret(rows, registry, tier)
         for stage in stages:
-            problem = missing_problem(stage, rows, registry, tier, gone, before)
+            problem = missing_problem(stage, rows, marts.gap, registry, tier, gone, before)
             chosen = choose_once(problem, limits, False, solved)
             decision = problem.views[0].decision[stage.cell_of_row]
             before[stage.rows] |= chosen.hidden[decision]
@@ -96,12 +96,12 @@ def coverage_pattern(
 
 
 def missing_problem(
-    stage: Stage, rows: pd.DataFrame, registry: Registry, tier: str, gone: Bools, before: Bools
+    stage: Stage, rows: pd.DataFrame, gaps: pd.DataFrame, registry: Registry, tier: str, gone: Bools, before: Bools
 ) -> Problem:
     """The numbers without a result to protect, with a view whose decisions are those of the problem.
 
-    rows: with numerator, those without a result, and denominator, all. gone: rows hidden as a whole; before: rows of
-    which coverage is hidden already.
+    rows: with numerator, those without a result, and denominator, all. gaps: whose status tells of both their sides.
+    gone: rows hidden as a whole; before: rows of which coverage is hidden already.
     """
     size = len(stage.cells)
     missing = np.zeros(size)
@@ -127,8 +127,10 @@ def missing_problem(
     forced[decision[tells]] = False
     forced[decision[few | is_gone | is_before]] = True
     low, high = _said(stage.n, missing, is_ok & ~is_gone, is_short & ~is_gone, registry)
-    name = f"{year_of(stage, rows)} pupils without a result"
-    system = _system(name, stage, missing, low, high, few, is_gone, registry, tier)
+    year = year_of(stage, rows)
+    name, gaps = f"{year} pupils without a result", gaps[gaps["academic_year"].astype(str).eq(year)]
+    told = _told_by_gaps(stage, missing, gaps, ~is_gone & (scored > 0), registry)
+    system = _system(name, stage, missing, low, high, few, is_gone, told, registry, tier)
     cost = np.bincount(joined, stage.cost, count).astype(np.float64)
     none = np.zeros(0, dtype=np.int64)
     # Without rules of single lines: that a line has one hidden cell of which nothing is told is no harm.
@@ -168,6 +170,7 @@ def _system(
     high: Floats,
     few: Bools,
     is_gone: Bools,
+    told: tuple[csr_matrix, Floats],
     registry: Registry,
     tier: str,
 ) -> System:
@@ -212,10 +215,47 @@ def _system(
                 format="csr",
             ),
             # Who has no score has no value added: the other way round than those who have them.
-            orders=hstack([-stage.orders, csr_matrix((stage.orders.shape[0], 2 * len(lost)))], format="csr"),
-            slack=np.maximum(-stage.orders @ missing, 0.0),
+            orders=_widened(vstack([-stage.orders, told[0]], format="csr"), 2 * len(lost)),
+            slack=np.concatenate([np.maximum(-stage.orders @ missing, 0.0), told[1]]),
         )
     )
+
+
+def _told_by_gaps(
+    stage: Stage, missing: Floats, gaps: pd.DataFrame, is_shown: Bools, registry: Registry
+) -> tuple[csr_matrix, Floats]:
+    """What the status of each gap says of those without a result at both its sides, as relations and their slack: no
+    more of them than have one, or more. Of value added a side of few pupils has the same status as too little.
+
+    is_shown: cells of which those with a result are shown.
+    """
+    progress = {str(m["measure_id"]) for m in registry.measures if m["source_model"] == "progress"}
+    least = int(registry.data["reliability"]["minimum_pupils_for_progress"])
+    columns = ["family", *CELL]
+    place = {key: i for i, key in enumerate(stage.cells[columns].itertuples(index=False, name=None))}
+    keys = [
+        gaps.assign(family=gaps["measure_id"], table_name="measure_value", group_value=gaps[side])[columns].astype(str)
+        for side in ("group_value", "comparator")
+    ]
+    ends = np.array(
+        [[place.get(key, -1) for key in side.itertuples(index=False, name=None)] for side in keys], dtype=np.int64
+    ).reshape(2, -1)
+    ends = ends[:, (ends >= 0).all(axis=0)]
+    ends = ends[:, is_shown[ends].all(axis=0)]
+    scored, lack = (stage.n - missing)[ends], missing[ends].sum(axis=0)
+    share = float(registry.data["coverage"]["withhold_below_percent"])
+    most = np.floor(scored.sum(axis=0) * (100.0 / share - 1.0) + 1e-9)
+    of_progress = stage.cells["family"].isin(progress).to_numpy()[ends[0]]
+    is_enough, is_told = lack <= most, ~of_progress | (scored >= least).all(axis=0)
+    sign, slack = np.where(is_enough, -1.0, 1.0)[is_told], np.where(is_enough, most - lack, lack - most - 1.0)[is_told]
+    row = np.arange(len(slack))
+    both = (np.concatenate([row, row]), ends[:, is_told].ravel())
+    return csr_matrix((np.concatenate([sign, sign]), both), shape=(len(slack), len(missing))), slack
+
+
+def _widened(relations: csr_matrix, more: int) -> csr_matrix:
+    """Relations that say nothing of so many more amounts."""
+    return hstack([relations, csr_matrix((relations.shape[0], more))], format="csr")
 
 
 def _limits(registry: Registry, tier: str) -> tuple[float, float]:

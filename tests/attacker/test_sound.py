@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from ingest.registry import load_registry
 from quality.attacker import solver
@@ -83,3 +84,14 @@ def test_what_was_not_met_again_is_forgotten_and_what_cannot_be_read_is_nothing(
     assert [kept.has(key) for key in "abc"] == [True, False, True]
     path.write_text('["a"', encoding="utf-8")
     assert not read_sound(path).has("a")
+
+
+def test_a_question_that_ran_out_of_time_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole numbers narrow a range of 1.5 to 4.5; where there is no time to see it nothing is noted."""
+    monkeypatch.setattr(solver, "_SECONDS_PER_PROGRAMME", 0.0)
+    programme = solver._Programme(
+        csr_matrix(np.array([[2.0, 2.0]])), np.array([9.0]), np.array([9.0]), np.ones(2), np.full(2, 8.0)
+    )
+    assert programme.is_certain
+    programme._in_whole_numbers(0, 1.0, 4.0)
+    assert not programme.is_certain

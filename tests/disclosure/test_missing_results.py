@@ -13,7 +13,7 @@ from quality.attacker import attack
 from quality.attacker.cells import TABLE_KEYS
 from quality.attacker.cells import row_keys as joined_keys
 from quality.disclosure import MEASURE_VALUE_KEY, Marts, write_pattern
-from quality.disclosure.cells import PROPORTION, row_key
+from quality.disclosure.cells import GAP_KEY, PROPORTION, row_key
 from quality.disclosure.missing_results import coverage_pattern, missing_problem
 from quality.disclosure.problems import share_stages
 from quality.disclosure.secondary import Choice
@@ -288,8 +288,31 @@ def test_the_status_of_value_added_of_few_pupils_does_not_say_how_much_came(stat
     )
     shown = np.zeros(len(rows), dtype=bool)
     (stage,) = share_stages(rows, marts_of(due), REGISTRY)
-    system = missing_problem(stage, rows, REGISTRY, "leaders", shown, shown).views[0].system
+    system = missing_problem(stage, rows, marts_of(due).gap, REGISTRY, "leaders", shown, shown).views[0].system
     everybody = stage.cells["family"].eq(ADDED) & stage.cells["group_dimension"].eq("all")
     places = np.flatnonzero(everybody)
     assert len(places) == 3
     assert ((system.up[places] == 0) == is_bound).all()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_the_status_of_a_gap_does_not_tell_what_its_hidden_coverage_would(tier: str) -> None:
+    """Of 30 boys 10 have a score, of 31 girls 20, and the one of unknown sex has none. Everybody and the girls show
+    their coverage. By the gap's status more boys and girls lack a score than have one: 20 boys at the least, of the 21
+    who are no girls.
+    """
+    due = due_of({("1", "M", "N"): (30, 20), ("1", "F", "N"): (31, 11), ("1", "U", "N"): (1, 1)})
+    status = np.where(due["received"] == 0, "x", np.where(2 * due["received"] < due["expected"], "u", "ok"))
+
+    def found_out(hidden: Mapping[str, set[str]], status_of_gaps: str) -> set[tuple[float | None, float | None]]:
+        tables = published(due, hidden)
+        tables["measure_value"]["status"], tables["gap"]["status"] = status, status_of_gaps
+        tables["progress_school"]["status"] = "u"
+        return {(breach.low, breach.high) for breach in attack(tables, REGISTRY, tier)}
+
+    boys = set(row_key(due[due["group_value"].eq("M")], MEASURE_VALUE_KEY))
+    hidden = {"measure_value.coverage": boys, "gap.coverage": set(row_key(marts_of(due).gap, GAP_KEY))}
+    assert (1.0, 1.0) not in found_out(hidden, "c")
+    assert (1.0, 1.0) in found_out(hidden, "u")
+    pattern = coverage_pattern(due.assign(status=status), marts_of(due), REGISTRY, {name: set() for name in TIERS}, {})
+    assert found_out(by_table(pattern, tier), "u") == set()
