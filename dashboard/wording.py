@@ -86,7 +86,12 @@ NOT_APPLICABLE = {
     "attendance_signal": frozenset(
         {"spells", "sessions", "possible", "spell_starts", "action_taken", "school_days_to_action"}
     ),
-    "attendance_signal_backtest": frozenset({"precision_percent", "recall_percent", "false_alarm_percent"}),
+    "attendance_signal_backtest": frozenset(
+        [
+            *("precision_percent", "recall_percent", "false_alarm_percent"),
+            *("true_positives_in_queue", "recall_in_queue_percent"),
+        ]
+    ),
 }
 _SHARE = re.compile(r".+_percent(_low|_high)?")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -291,7 +292,7 @@ def _ends(share: str) -> tuple[str, str]:
 
 
 def _with_intervals(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the counts and the intervals of their three shares."""
+    """The rows with the counts and the intervals of their shares."""
     z = float(context.registry.data["statistics"]["normal_multiplier"])
     counts = frame.assign(
         kind=[_PLAIN if plain else _RULE for plain in frame["is_plain_rule"]],
@@ -301,9 +302,14 @@ def _with_intervals(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
     for share, count, of in (
         ("precision", "true_positives", "flagged"),
         ("recall", "true_positives", "below"),
+        ("recall_in_queue", "true_positives_in_queue", "below"),
         ("false_alarm", "false_alarms", "not_below"),
     ):
-        ends = [readings.share_interval(int(k), int(n), z) for k, n in zip(counts[count], counts[of], strict=True)]
+        # The plain rule has no queue.
+        ends = [
+            (math.nan, math.nan) if wording.missing(k) else readings.share_interval(int(k), int(n), z)
+            for k, n in zip(counts[count], counts[of], strict=True)
+        ]
         counts = counts.assign(
             **{f"{share}_percent_low": [low for low, _ in ends], f"{share}_percent_high": [high for _, high in ends]}
         )
@@ -324,6 +330,7 @@ def _meaning(below: int) -> None:
         "or not; by the plain rule, whoever attended less than that in the term alone.",
         "Precision": f"of those flagged, how many attended less than {below}% of the following term.",
         "Recall": f"of those who attended less than {below}% of it, how many had been flagged.",
+        "Recall by the queue": "of the same, how many had a place in a day's queue by it; no team saw the others.",
         "False alarms": f"of those who attended {below}% of it or more, how many had been flagged.",
     }
     items = "".join(f"<li><b>{word}</b>: {html.escape(text)}</li>" for word, text in terms.items())
@@ -361,7 +368,9 @@ def _rules(context: Context, frame: pd.DataFrame, period: str) -> None:
             frame,
             (
                 *("rule_name", "kind", "flagged", "true_positives", "precision_percent", "precision"),
-                *("recall_percent", "recall", "false_alarms", "false_alarm_percent", "false_alarm"),
+                *("recall_percent", "recall", "true_positives_in_queue"),
+                *("recall_in_queue_percent", "recall_in_queue"),
+                *("false_alarms", "false_alarm_percent", "false_alarm"),
             ),
             "percent",
             {
@@ -373,11 +382,14 @@ def _rules(context: Context, frame: pd.DataFrame, period: str) -> None:
                 "precision": "Precision, 95% interval",
                 "recall_percent": "Recall",
                 "recall": "Recall, 95% interval",
+                "true_positives_in_queue": "In the queue and below afterwards (n)",
+                "recall_in_queue_percent": "Recall by the queue",
+                "recall_in_queue": "Recall by the queue, 95% interval",
                 "false_alarms": "False alarms (n)",
                 "false_alarm_percent": "False alarms",
                 "false_alarm": "False alarms, 95% interval",
             },
-            {share: _ends(share) for share in ("precision", "recall", "false_alarm")},
+            {share: _ends(share) for share in ("precision", "recall", "recall_in_queue", "false_alarm")},
             not_applicable=_SHARES,
         ),
         chart=interval_plot(

@@ -162,6 +162,7 @@ def _least_count(rule: dict[str, object]) -> int:
 def _backtest_rules(registry: Registry) -> list[Rule]:
     table, key = "marts.attendance_signal_backtest", BACKTEST_KEY
     responses = registry.data["responses"]
+    plain = str(responses["backtest"]["plain_rule"]["rule_id"])
     rules = [*responses["rules"], responses["backtest"]["plain_rule"]]
     shares = {
         "precision_percent": ("true_positives", "flagged"),
@@ -191,6 +192,19 @@ def _backtest_rules(registry: Registry) -> list[Rule]:
             key,
         ),
         Rule("QM-193", table, "A share is its part over its whole.", RowsWhere(differs), key),
+        Rule(
+            "QM-195",
+            table,
+            "Of those rightly flagged no more had a place in the queue than there are; the plain rule has no queue.",
+            RowsWhere(
+                f"(true_positives_in_queue is null) <> (rule_id = {literal(plain)}) "
+                "or true_positives_in_queue not between 0 and true_positives "
+                "or (recall_in_queue_percent is null) <> (true_positives_in_queue is null or below = 0) "
+                "or abs(recall_in_queue_percent - 100.0 * true_positives_in_queue / nullif(below, 0)) "
+                f"> {ROUNDING}"
+            ),
+            key,
+        ),
         Rule(
             "QM-194",
             table,

@@ -264,7 +264,9 @@ def backtest(rule_id: str, is_plain: bool, dimension: str, value: str) -> dict[s
         "flagged": right + wrong,
         "true_positives": right,
         "precision_percent": 100.0 * right / (right + wrong),
+        "true_positives_in_queue": None if is_plain else right - 1,
         "recall_percent": 100.0 * right / below,
+        "recall_in_queue_percent": None if is_plain else 100.0 * (right - 1) / below,
         "false_alarm_percent": None if pupils == below else 100.0 * wrong / (pupils - below),
     }
 

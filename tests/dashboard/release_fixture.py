@@ -74,6 +74,7 @@ FLOAT_COLUMNS = {
     "numeric_value",
     "residual",
     "precision_percent",
+    "recall_in_queue_percent",
     "recall_percent",
     "false_alarm_percent",
 }
@@ -85,6 +86,7 @@ INTEGER_COLUMNS = {
     "spells",
     "flagged",
     "true_positives",
+    "true_positives_in_queue",
     "pupils",
     "below",
     "queue_place",

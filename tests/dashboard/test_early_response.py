@@ -187,7 +187,10 @@ def test_the_back_test_stands_beside_the_plain_rule_with_numbers_and_groups(
         "40.9% to 92.9%",
     ]
     assert rows[0][6] == "60.0%"
-    assert rows[0][8:10] == ["2", "6.7%"]
+    # Of the six one never had a place in the queue: 23.7% to 76.3% of ten.
+    assert rows[0][8:11] == ["5", "50.0%", "23.7% to 76.3%"]
+    assert rows[0][11:13] == ["2", "6.7%"]
+    assert rows[1][8:11] == ["not applicable (z)"] * 3
     assert rows[1][:5] == ["Last term's attendance below 90%", "plain rule, for comparison", "5", "4", "80.0%"]
     text = text_of(shown)
     assert (

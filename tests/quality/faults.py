@@ -632,6 +632,12 @@ def _responses() -> list[Fault]:
             {f"QM-192@{tested}": 1},
         ),
         Fault(f"update {tested} set recall_percent = 41 {third}", {f"QM-193@{tested}": 1}),
+        Fault(
+            f"update {tested} set true_positives_in_queue = 3, recall_in_queue_percent = 60 {third}",
+            {f"QM-195@{tested}": 1},
+        ),
+        Fault(f"update {tested} set recall_in_queue_percent = 21 {third}", {f"QM-195@{tested}": 1}),
+        Fault(f"update {tested} set true_positives_in_queue = null {third}", {f"QM-195@{tested}": 1}),
         Fault(f"update {tested} set rule_id = 'guess' {third}", {f"QM-194@{tested}": 1}),
     ]
 

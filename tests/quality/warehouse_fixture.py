@@ -134,7 +134,10 @@ where s.main_reason = 'unexplained';
 create table marts.attendance_signal_backtest as select '2025/26' as academic_year, 'AUT' as term, r.rule_id,
 g.group_dimension, g.group_value, '2025/26' as following_year, 'SPR' as following_term, 20 as pupils, 5 as below,
 4 as flagged, 2 as true_positives, 50e0 as precision_percent, 40e0 as recall_percent,
-13.3333333 as false_alarm_percent from (values ('third_spell'), ('last_term_below')) as r(rule_id),
+13.3333333 as false_alarm_percent,
+case when r.rule_id = 'third_spell' then 1 end as true_positives_in_queue,
+case when r.rule_id = 'third_spell' then 20e0 end as recall_in_queue_percent
+from (values ('third_spell'), ('last_term_below')) as r(rule_id),
 (values ('all', 'all'), ('sex', 'F'), ('sex', 'M')) as g(group_dimension, group_value);
 create table marts.assessment_result as select r.pupil_ref as pupil_key, r.assessment_id, r.subject, r.component,
 r.result_date, s.school_key, r.raw_result, r.numeric_value, r.scale_id,

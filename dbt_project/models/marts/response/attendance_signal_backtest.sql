@@ -49,14 +49,17 @@ judged as (
         and later.possible >= {{ backtest['minimum_possible_sessions'] }}
 ),
 
+-- The team sees what is in the queue: a rule that flags many on one day is not followed up for all of them.
 signalled as (
-    select distinct
+    select
         signal.rule_id,
         term.academic_year,
         term.term,
-        signal.pupil_key
+        signal.pupil_key,
+        max(case when signal.is_in_queue then 1 else 0 end) as is_in_queue
     from {{ ref('attendance_signal') }} as signal
     inner join term on signal.academic_year = term.academic_year and signal.signal_date <= term.end_date
+    group by signal.rule_id, term.academic_year, term.term, signal.pupil_key
 ),
 
 rule as (
@@ -77,7 +80,8 @@ flagged as (
             when rule.is_plain_rule then judged.was_below
             when signalled.pupil_key is not null then 1
             else 0
-        end as is_flagged
+        end as is_flagged,
+        case when not rule.is_plain_rule then coalesce(signalled.is_in_queue, 0) end as is_in_queue
     from judged
     cross join rule
     left join signalled
@@ -102,7 +106,8 @@ counted as (
         count(*) as pupils,
         sum(flagged.is_below) as below,
         sum(flagged.is_flagged) as flagged,
-        sum(flagged.is_flagged * flagged.is_below) as true_positives
+        sum(flagged.is_flagged * flagged.is_below) as true_positives,
+        sum(flagged.is_in_queue * flagged.is_below) as true_positives_in_queue
     from flagged
     inner join {{ ref('int_pupil_group') }} as pupil_group
         on flagged.academic_year = pupil_group.academic_year and flagged.pupil_key = pupil_group.pupil_key
@@ -126,7 +131,9 @@ select
     cast(below as bigint) as below,
     cast(flagged as bigint) as flagged,
     cast(true_positives as bigint) as true_positives,
+    cast(true_positives_in_queue as bigint) as true_positives_in_queue,
     {{ round_sig(percentage('true_positives', 'flagged')) }} as precision_percent,
     {{ round_sig(percentage('true_positives', 'below')) }} as recall_percent,
+    {{ round_sig(percentage('true_positives_in_queue', 'below')) }} as recall_in_queue_percent,
     {{ round_sig(percentage('(flagged - true_positives)', '(pupils - below)')) }} as false_alarm_percent
 from counted
