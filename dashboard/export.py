@@ -352,8 +352,9 @@ def _summaries(
     what they rest on.
     """
     similar = (
-        "Compared over: a year that still runs is set beside the year before on the newest part of it that is over. "
-        "Similar: the two intervals overlap, so the figures are not clearly apart."
+        "Compared over: a year that still runs is set beside the year before on its newest whole term, at first on "
+        "half-term 1 and from June on its first five half-terms; else on the year to date. "
+        "Similar: the two intervals overlap, so the figures are not clearly apart; above or below: they do not."
     )
     sheets = []
     for name, title, frame, columns, line in (

@@ -143,8 +143,8 @@ _LABELS = {
     "unit_code": "Unit code",
     "urn": "URN",
     "compared_over": "Compared over",
-    "value_before": "Value, year before",
-    "value_compared": "Value, part compared",
+    "value_before": "Same part, year before",
+    "value_compared": "Same part, this year",
     "value_comparator": "Value, compared with",
     "value_group": "Value, group",
 }

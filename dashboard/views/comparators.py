@@ -122,7 +122,8 @@ def _of_authorities(
         alt_text="A table of our figure of each local authority and of what DfE published beside it.",
         caption=_caption(context, measure_id, "local authorities with schools here", year, period),
         table=Table(
-            pd.DataFrame(rows),
+            # DfE's rows have no n: a column with one would come back as floats.
+            pd.DataFrame(rows).astype({"n": "Int64"}),
             ("place", "comparator_name", "n", "value", "interval", "of", "status"),
             unit,
             {"place": "Local authority", "comparator_name": "Figure of", "of": "Places with a figure"},

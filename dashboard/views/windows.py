@@ -199,12 +199,13 @@ def _by_sort(figures: pd.DataFrame, place: str, named: str, caption: Caption, br
         key="window_weekdays",
         title=title_of(f"{low['sort']}: lowest of these days, {value}", "Attendance by day of the week"),
         takeaway=f"{place}, {named}: {sort} has the lowest attendance, {value} ({interval}; n = {int(low['n']):,} "
-        f"pupils, on {int(low['dates'])} dates). The intervals are of the dates as well as of the pupils, for one "
-        f"Friday is not as the next. A break is {break_days} days or more from one school day to the next; the days "
-        "beside it count under their weekday too; beside the summer holidays none is counted.",
+        f"pupils, on {int(low['dates'])} dates). One of these is the lowest by chance alone; look whether its interval "
+        "stands apart. The intervals are of dates as well as of pupils, because one Friday differs from another. A "
+        f"break is {break_days} days or more from one school day to the next; the days beside it count under their "
+        "weekday too; beside the summer holidays none is counted.",
         alt_text="Attendance by weekday and beside breaks with 95% intervals; the table has the figures.",
         caption=caption,
-        table=_table(figures, "sort", "Sort of day", "dates"),
+        table=_table(figures, "sort", "Kind of day", "dates"),
         chart=interval_plot(
             points(pd.DataFrame(shown), "sort", "percent", None),
             axis_title="Attendance rate (%), with 95% interval",

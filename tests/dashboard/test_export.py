@@ -272,7 +272,7 @@ def test_a_summary_starts_with_last_year_beside_this_year_and_equals_the_release
         )
     assert len(found) * 2 == len(wanted) > 0
     for row in wanted:
-        column = "Value" if row["academic_year"] == "2025/26" else "Value, year before"
+        column = "Value" if row["academic_year"] == "2025/26" else "Same part, year before"
         assert row["status"] == "ok"
         assert found[row["name"]][column] == pytest.approx(row["value"])
     assert {row["Status"] for row in found.values()} == {"shown"}
