@@ -285,7 +285,7 @@ def warehouse(marts: Marts) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("create schema marts; create schema staging")
     frames = {
-        "marts.measure_value": marts.measure_value,
+        "marts.measure_value": marts.measure_value.assign(status="ok"),
         "marts.gap": marts.gap,
         "marts.dim_school": marts.schools.rename(columns={"trust": "trust_code", "la": "la_code"}).assign(
             laestab=marts.schools["urn"]
