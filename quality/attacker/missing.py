@@ -48,6 +48,19 @@ class _Few(Rule):
 
 
 @dataclass(frozen=True)
+class _Presumed:
+    """same_pupils: that two subjects of one assessment expect the same pupils, wherever what is shown does not say
+    otherwise. too_little: that a status `u` means that too little came, and not that all pupils are alike.
+    """
+
+    same_pupils: bool
+    too_little: bool
+
+
+_PRESUMED = (_Presumed(True, True), _Presumed(True, False), _Presumed(False, False))
+
+
+@dataclass(frozen=True)
 class _Numbers:
     """Variables of those without a result and, as many places further on each, of those with one and of all expected.
 
@@ -86,9 +99,9 @@ def results_missing(
     limit = np.concatenate([np.where(found.n == 0, minimum, least), np.full(2 * size, minimum)]).astype(np.float64)
     rule = _Few(limit, np.zeros(3 * size, dtype=bool), np.arange(3 * size) // size == 1)
     try:
-        ranges, given = _given_away(found, cells, tables, registry, rule, sound)
+        presumed, ranges, given = _given_away(found, cells, tables, registry, rule, sound, _PRESUMED)
         if given:
-            given -= _without_shares(cells, tables, registry, rule, sound)
+            given -= _without_shares(cells, tables, registry, rule, sound, presumed)
     except ContradictionError as error:
         return [*breaches, Breach("contradiction", tier, "measure_value", "", "coverage", None, None, 0, (str(error),))]
     for variable in sorted(given):
@@ -116,26 +129,26 @@ def _given_away(
     registry: Registry,
     rule: _Few,
     sound: SoundParts | None,
-) -> tuple[Ranges, set[int]]:
-    """The ranges of all numbers, and those that leave too little. Raises `ContradictionError`.
+    presumed: tuple[_Presumed, ...],
+) -> tuple[tuple[_Presumed, ...], Ranges, set[int]]:
+    """What of `presumed`, the most first, contradicts nothing; the ranges of all numbers; those that leave too little.
 
-    What is presumed and contradicted is not so: who tries it is told by the contradiction, and no more.
+    What is presumed and contradicted is not so: who tries it is told by the contradiction, and no more. Raises
+    `ContradictionError` where nothing is left to presume.
     """
     size = len(found.n)
-    for presumed in (2, 1, 0):
-        system = _system(found, cells, tables, registry, same_pupils=presumed >= 1, too_little=presumed == 2)
+    for tried, presuming in enumerate(presumed):
+        system = _system(found, cells, tables, registry, presuming)
         # How many were expected is no secret beside a number with a result that is shown: those without one are.
         secret = (system.low < system.high) & ~np.append(np.zeros(2 * size, dtype=bool), np.isfinite(found.n))
         try:
             ranges = solve(system, secret, rule, sound)
         except ContradictionError:
-            if presumed == 0:
-                raise
             continue
-        break
-    suspects = np.flatnonzero(secret)
-    few = rule.of(suspects).given_away(ranges.low[suspects], ranges.high[suspects])
-    return ranges, set(suspects[few].tolist())
+        suspects = np.flatnonzero(secret)
+        few = rule.of(suspects).given_away(ranges.low[suspects], ranges.high[suspects])
+        return presumed[tried:], ranges, set(suspects[few].tolist())
+    raise ContradictionError("The shown figures fit no counts, whatever is presumed of them.")
 
 
 def _without_shares(
@@ -144,14 +157,19 @@ def _without_shares(
     registry: Registry,
     rule: _Few,
     sound: SoundParts | None,
+    presumed: tuple[_Presumed, ...],
 ) -> set[int]:
-    """The numbers that are given away where no coverage is shown at all."""
+    """The numbers that are given away where no coverage is shown at all.
+
+    presumed: what the shares contradict must not be presumed here, where nothing contradicts it: by a presumption that
+    is not so a number would seem given away anyhow.
+    """
     bare = {name: frame.assign(coverage=np.nan) if "coverage" in frame else frame for name, frame in tables.items()}
     for name, sent in tables_of(tables, "coverage"):
         bare[name] = sent[~sent["feed"].eq("assessment_results")]
     bare_cells = replace(cells, values=cells.values.assign(coverage=np.nan))
     found = _read(bare_cells, bare, registry)
-    return set() if found is None else _given_away(found, bare_cells, bare, registry, rule, sound)[1]
+    return set() if found is None else _given_away(found, bare_cells, bare, registry, rule, sound, presumed)[2]
 
 
 def _system(
@@ -159,19 +177,14 @@ def _system(
     cells: Cells,
     tables: Mapping[str, pd.DataFrame],
     registry: Registry,
-    *,
-    same_pupils: bool,
-    too_little: bool,
+    presuming: _Presumed,
 ) -> System:
-    """Every relation of those with and without a result. same_pupils: presuming that two subjects of one assessment
-    expect the same pupils, wherever what is shown does not say otherwise; too_little: that a status `u` means that too
-    little came, and not that all pupils are alike.
-    """
+    """Every relation of those with and without a result, and what is presumed."""
     size, known = len(found.n), np.isfinite(found.n)
     system = System(
         np.concatenate(
             [
-                np.maximum(found.low, found.short) if too_little else found.low,
+                np.maximum(found.low, found.short) if presuming.too_little else found.low,
                 np.where(known, found.n, 1.0),
                 np.zeros(size),
             ]
@@ -189,9 +202,9 @@ def _system(
         0.0,
     )
     _add_sums(system, found, cells, tables)
-    _add_same_pupils(system, found, cells, registry, presuming=same_pupils)
+    _add_same_pupils(system, found, cells, registry, presuming=presuming.same_pupils)
     _add_gaps(system, found, cells, tables)
-    _add_status_of_gaps(system, found, cells, tables, registry, too_little=too_little)
+    _add_status_of_gaps(system, found, cells, tables, registry, too_little=presuming.too_little)
     _add_sent(system, found, cells, tables, registry)
     return system
 
@@ -222,14 +235,11 @@ def _read(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) 
     shown = np.flatnonzero(np.isfinite(amounts))[::-1]
     n[variable[shown]] = amounts[shown]
     low[n == 0] = 1.0  # Of whom nobody has a result, somebody was expected: a group of nobody has no row.
-    enough = 100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0
     is_ok = np.flatnonzero(_has_status(rows, tables, "ok") & (n[variable] > 0))
-    high[variable[is_ok]] = np.floor(enough * n[variable[is_ok]] + 1e-9)
-    # Value added of few pupils has the status of too little, too.
-    counted = np.where(rows["measure_id"].isin(_of_progress(registry)), _few_of_progress(registry), 1)
-    is_short = np.flatnonzero(_has_status(rows, tables, "u") & (n[variable] >= counted))
+    high[variable[is_ok]] = _most_without(n[variable[is_ok]], registry)
+    is_short = np.flatnonzero(_has_status(rows, tables, "u") & (n[variable] >= _counted(rows, registry)))
     short = np.zeros(count)
-    short[variable[is_short]] = np.floor(enough * n[variable[is_short]] + 1e-9) + 1.0
+    short[variable[is_short]] = _most_without(n[variable[is_short]], registry) + 1.0
     told = np.flatnonzero((shares > 0) & (n[variable] > 0))[::-1]
     without = n[variable[told]] * (100.0 / shares[told] - 1.0)
     low[variable[told]] = np.maximum(np.floor(without + _ROUNDING), 0.0)
@@ -248,12 +258,16 @@ def _read(cells: Cells, tables: Mapping[str, pd.DataFrame], registry: Registry) 
     )
 
 
-def _of_progress(registry: Registry) -> set[str]:
-    return {str(measure["measure_id"]) for measure in registry.measures if measure["source_model"] == "progress"}
+def _most_without(scored: Floats, registry: Registry) -> Floats:
+    """How many at the most lack a result beside so many who have one, where enough came of what was expected."""
+    return np.floor(scored * (100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0) + 1e-9)
 
 
-def _few_of_progress(registry: Registry) -> int:
-    return int(registry.data["reliability"]["minimum_pupils_for_progress"])
+def _counted(rows: pd.DataFrame, registry: Registry) -> Floats:
+    """Per row the fewest with a result of whom a status `u` says that too little came; value added of fewer has it too."""
+    progress = {str(measure["measure_id"]) for measure in registry.measures if measure["source_model"] == "progress"}
+    few = float(registry.data["reliability"]["minimum_pupils_for_progress"])
+    return np.where(rows["measure_id"].astype(str).isin(progress), few, 1.0)
 
 
 def _has_status(rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], status: str) -> Bools:
@@ -398,22 +412,12 @@ def _add_gaps(system: System, found: _Numbers, cells: Cells, tables: Mapping[str
     for name, gaps in tables_of(tables, "gap"):
         share = numbers(gaps, "coverage")
         counted = numbers(gaps, "n_group") + numbers(gaps, "n_comparator")
-        chosen = gaps["measure_id"].astype(str).isin(found.measures).to_numpy(bool) & (share > 0) & (counted > 0)
-        rows = gaps[chosen]
-        if rows.empty:
-            continue
-        measure = rows["measure_id"].astype(str).map(found.measures.index).to_numpy(np.int64)
-        sides = [cells.find(rows[CELL]), cells.find(rows.assign(group_value=rows["comparator"])[CELL])]
-        variables = [np.where(side >= 0, found.of[side, measure], -1) for side in sides]
+        chosen = (share > 0) & (counted > 0)
         without = counted[chosen] * (100.0 / share[chosen] - 1.0)
-        row = np.arange(len(rows))
-        system.add(
-            f"{name}: coverage of both sides together",
-            np.tile(row, 2),
-            np.concatenate(variables),
-            np.ones(2 * len(rows)),
-            np.maximum(np.floor(without + _ROUNDING), 0.0),
-            np.maximum(np.ceil(without - _ROUNDING), 0.0),
+        low = np.maximum(np.floor(without + _ROUNDING), 0.0)
+        high = np.maximum(np.ceil(without - _ROUNDING), 0.0)
+        _add_both_sides(
+            system, f"{name}: coverage of both sides together", gaps[chosen], found, cells, low=low, high=high
         )
 
 
@@ -427,29 +431,32 @@ def _add_status_of_gaps(
     too_little: bool,
 ) -> None:
     """The status of a gap says whether enough came of both its sides together, whatever of its coverage is hidden."""
-    enough = 100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0
-    progress, few = _of_progress(registry), _few_of_progress(registry)
     for name, gaps in tables_of(tables, "gap"):
         sides = numbers(gaps, "n_group"), numbers(gaps, "n_comparator")
-        least = np.where(gaps["measure_id"].astype(str).isin(progress), few, 1)
-        is_short = gaps["status"].eq("u").to_numpy(bool) & (np.minimum(*sides) >= least) & too_little
-        chosen = gaps["measure_id"].astype(str).isin(found.measures).to_numpy(bool) & (np.minimum(*sides) > 0)
-        chosen &= gaps["status"].eq("ok").to_numpy(bool) | is_short
-        rows = gaps[chosen]
-        if rows.empty:
-            continue
-        measure = rows["measure_id"].astype(str).map(found.measures.index).to_numpy(np.int64)
-        places = [cells.find(rows[CELL]), cells.find(rows.assign(group_value=rows["comparator"])[CELL])]
-        variables = [np.where(place >= 0, found.of[place, measure], -1) for place in places]
-        most = np.floor(enough * (sides[0] + sides[1])[chosen] + 1e-9)
-        system.add(
-            f"{name}: the status says whether enough came of both sides together",
-            np.tile(np.arange(len(rows)), 2),
-            np.concatenate(variables),
-            np.ones(2 * len(rows)),
-            np.where(is_short[chosen], most + 1.0, 0.0),
-            np.where(is_short[chosen], np.inf, most),
-        )
+        fewer = np.minimum(*sides)
+        is_short = gaps["status"].eq("u").to_numpy(bool) & (fewer >= _counted(gaps, registry)) & too_little
+        chosen = (fewer > 0) & (gaps["status"].eq("ok").to_numpy(bool) | is_short)
+        most = _most_without((sides[0] + sides[1])[chosen], registry)
+        low, high = np.where(is_short[chosen], most + 1.0, 0.0), np.where(is_short[chosen], np.inf, most)
+        why = f"{name}: the status says whether enough came of both sides together"
+        _add_both_sides(system, why, gaps[chosen], found, cells, low=low, high=high)
+
+
+def _add_both_sides(
+    system: System, why: str, gaps: pd.DataFrame, found: _Numbers, cells: Cells, *, low: Floats, high: Floats
+) -> None:
+    """How many lack a result at both sides of each gap of results together: `low` to `high`, one per gap."""
+    chosen = gaps["measure_id"].astype(str).isin(found.measures).to_numpy(bool)
+    rows = gaps[chosen]
+    if rows.empty:
+        return
+    measure = rows["measure_id"].astype(str).map(found.measures.index).to_numpy(np.int64)
+    sides = [cells.find(rows[CELL]), cells.find(rows.assign(group_value=rows["comparator"])[CELL])]
+    variables = [np.where(side >= 0, found.of[side, measure], -1) for side in sides]
+    size = len(rows)
+    system.add(
+        why, np.tile(np.arange(size), 2), np.concatenate(variables), np.ones(2 * size), low[chosen], high[chosen]
+    )
 
 
 def _add_sent(

@@ -66,13 +66,7 @@ def coverage_pattern(
     was decided before, to which what is decided now is added.
     Raises `ValueError` for totals that contradict their parts, or a unit whose schools are not known.
     """
-    rows = due.assign(
-        table_name="measure_value",
-        row_key=row_key(due, MEASURE_VALUE_KEY),
-        kind=PROPORTION,
-        numerator=due["expected"] - due["received"],
-        denominator=due["expected"],
-    ).astype(dict.fromkeys((*MEASURE_VALUE_KEY, "row_key"), str))
+    rows = lacking_rows(due)
     limits = Limits(**registry.data["disclosure"]["programme"])
     before = np.zeros(len(rows), dtype=bool)
     stages = share_stages(rows, marts, registry) if len(rows) else []
@@ -93,6 +87,17 @@ def coverage_pattern(
             _pattern(rows.assign(secret=secret, gone=gone, hidden=before), marts, registry, hidden[tier], tier)
         )
     return pd.concat(found, ignore_index=True)
+
+
+def lacking_rows(due: pd.DataFrame) -> pd.DataFrame:
+    """The figures that are due as shares: those without a result, `numerator`, of those expected, `denominator`."""
+    return due.assign(
+        table_name="measure_value",
+        row_key=row_key(due, MEASURE_VALUE_KEY),
+        kind=PROPORTION,
+        numerator=due["expected"] - due["received"],
+        denominator=due["expected"],
+    ).astype(dict.fromkeys((*MEASURE_VALUE_KEY, "row_key"), str))
 
 
 def missing_problem(
@@ -147,7 +152,7 @@ def _said(
     is_ok: the status says that enough of what was expected came; is_short: it can only mean that too little did.
     """
     scored = expected - missing
-    most = np.floor(scored * (100.0 / float(registry.data["coverage"]["withhold_below_percent"]) - 1.0) + 1e-9)
+    most = _most_without(scored, registry)
     # A group of whom nobody was expected has no row.
     low = np.where(scored > 0, 0.0, np.minimum(missing, 1.0))
     return np.where(is_short & (missing > most), most + 1.0, low), np.where(is_ok & (missing <= most), most, np.inf)
@@ -155,11 +160,24 @@ def _said(
 
 def _is_short(rows: pd.DataFrame, registry: Registry) -> Bools:
     """Rows whose status can only mean that too little came: value added of few pupils has the same one."""
-    progress = [measure["measure_id"] for measure in registry.measures if measure["source_model"] == "progress"]
-    least = int(registry.data["reliability"]["minimum_pupils_for_progress"])
     received = rows["denominator"] - rows["numerator"]
-    is_few = rows["measure_id"].isin(progress) & received.lt(least)
-    return np.asarray(rows["status"].eq("u") & received.gt(0) & ~is_few, dtype=bool)
+    is_told = received.gt(0) & received.ge(_counted(rows["measure_id"], registry))
+    return np.asarray(rows["status"].eq("u") & is_told, dtype=bool)
+
+
+def _most_without(scored: Floats, registry: Registry) -> Floats:
+    """How many at the most lack a result beside so many who have one, where enough came of what was expected."""
+    share = float(registry.data["coverage"]["withhold_below_percent"])
+    return np.asarray(np.floor(scored * (100.0 / share - 1.0) + 1e-9))
+
+
+def _counted(measures: pd.Series[str], registry: Registry) -> Floats:
+    """Per measure the fewest with a result of whom a status `u` says that too little came: of value added those whom a
+    figure needs.
+    """
+    progress = [measure["measure_id"] for measure in registry.measures if measure["source_model"] == "progress"]
+    few = float(registry.data["reliability"]["minimum_pupils_for_progress"])
+    return np.where(measures.isin(progress), few, 1.0)
 
 
 def _system(
@@ -229,8 +247,6 @@ def _told_by_gaps(
 
     is_shown: cells of which those with a result are shown.
     """
-    progress = {str(m["measure_id"]) for m in registry.measures if m["source_model"] == "progress"}
-    least = int(registry.data["reliability"]["minimum_pupils_for_progress"])
     columns = ["family", *CELL]
     place = {key: i for i, key in enumerate(stage.cells[columns].itertuples(index=False, name=None))}
     keys = [
@@ -243,10 +259,8 @@ def _told_by_gaps(
     ends = ends[:, (ends >= 0).all(axis=0)]
     ends = ends[:, is_shown[ends].all(axis=0)]
     scored, lack = (stage.n - missing)[ends], missing[ends].sum(axis=0)
-    share = float(registry.data["coverage"]["withhold_below_percent"])
-    most = np.floor(scored.sum(axis=0) * (100.0 / share - 1.0) + 1e-9)
-    of_progress = stage.cells["family"].isin(progress).to_numpy()[ends[0]]
-    is_enough, is_told = lack <= most, ~of_progress | (scored >= least).all(axis=0)
+    most = _most_without(scored.sum(axis=0), registry)
+    is_enough, is_told = lack <= most, (scored >= _counted(stage.cells["family"], registry)[ends]).all(axis=0)
     sign, slack = np.where(is_enough, -1.0, 1.0)[is_told], np.where(is_enough, most - lack, lack - most - 1.0)[is_told]
     row = np.arange(len(slack))
     both = (np.concatenate([row, row]), ends[:, is_told].ravel())

@@ -13,8 +13,8 @@ from quality.attacker import attack
 from quality.attacker.cells import TABLE_KEYS
 from quality.attacker.cells import row_keys as joined_keys
 from quality.disclosure import MEASURE_VALUE_KEY, Marts, write_pattern
-from quality.disclosure.cells import GAP_KEY, PROPORTION, row_key
-from quality.disclosure.missing_results import coverage_pattern, missing_problem
+from quality.disclosure.cells import GAP_KEY, row_key
+from quality.disclosure.missing_results import coverage_pattern, lacking_rows, missing_problem
 from quality.disclosure.problems import share_stages
 from quality.disclosure.secondary import Choice
 from tests.disclosure.test_disclosure import NO_MODEL, NO_PERIODS, REGISTRY, warehouse
@@ -278,14 +278,7 @@ def test_a_group_of_whom_nobody_has_a_result_has_somebody_in_it(tier: str) -> No
 def test_the_status_of_value_added_of_few_pupils_does_not_say_how_much_came(status: str, is_bound: bool) -> None:
     """Half of 14 have value added. `ok` says that no more than 7 lack it, `u` may only say that 7 are few."""
     due = due_of({("1", "F", "N"): (7, 3), ("1", "M", "N"): (7, 4)})
-    rows = due.assign(
-        table_name="measure_value",
-        row_key=row_key(due, MEASURE_VALUE_KEY),
-        kind=PROPORTION,
-        numerator=due["expected"] - due["received"],
-        denominator=due["expected"],
-        status=status,
-    )
+    rows = lacking_rows(due.assign(status=status))
     shown = np.zeros(len(rows), dtype=bool)
     (stage,) = share_stages(rows, marts_of(due), REGISTRY)
     system = missing_problem(stage, rows, marts_of(due).gap, REGISTRY, "leaders", shown, shown).views[0].system
