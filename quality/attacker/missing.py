@@ -264,7 +264,7 @@ def _most_without(scored: Floats, registry: Registry) -> Floats:
 
 
 def _counted(rows: pd.DataFrame, registry: Registry) -> Floats:
-    """Per row the fewest with a result of whom a status `u` says that too little came; value added of fewer has it too."""
+    """Per row the fewest with a result of whom `u` says that too little came: value added of fewer has it anyway."""
     progress = {str(measure["measure_id"]) for measure in registry.measures if measure["source_model"] == "progress"}
     few = float(registry.data["reliability"]["minimum_pupils_for_progress"])
     return np.where(rows["measure_id"].astype(str).isin(progress), few, 1.0)
