@@ -133,7 +133,8 @@ def _issues(context: Context) -> None:
             f"{n_rules} {'rule' if n_rules == 1 else 'rules'} found something, {'over ' if more else ''}{total:,} times"
         ),
         takeaway="A rule that refuses keeps a row out of every figure; one that flags lets it in and says so. "
-        "Open: still so in the newest file; closed: mended since. Ask the school to mend what is open at its source. "
+        "Open: a file that still counts has it; closed: newer files stand in place of every file that had it. "
+        "Ask the school to mend what is open at its source. "
         "Counts only, never values.",
         alt_text="A table of rules with the number of rows and schools each concerns.",
         caption=_caption(context, "rows by rule", "every row delivered", f"up to {context.as_of}"),

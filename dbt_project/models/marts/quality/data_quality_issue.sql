@@ -1,17 +1,7 @@
 {{ config(tags=['step_1']) }}
--- An issue is open while the newest file of its feed and school still has it; marks and totals in force that no figure counts are open
--- at once.
+-- An issue is open while a file that is in force has it, and closed once newer files stand in place of every file that had it.
 -- Effects on a figure are not estimated: effect_pp is NULL.
-with newest as (
-    select
-        feed,
-        coalesce(laestab, '') as scope,
-        max(extracted_at) as extracted_at
-    from {{ ref('stg_delivery') }}
-    group by feed, coalesce(laestab, '')
-),
-
-uncounted_total as (
+with uncounted_total as (
     select
         total.delivery_id,
         total.line,
@@ -39,6 +29,7 @@ found as (
         broken.severity,
         broken.sentence,
         broken.n_rows,
+        broken.delivery_id,
         delivery.feed,
         delivery.laestab,
         delivery.extracted_at
@@ -50,6 +41,7 @@ found as (
         'refuse' as severity,
         'The file covers too few of the pupils it would replace and waits for a decision.' as sentence,
         rows_accepted as n_rows,
+        delivery_id,
         feed,
         laestab,
         extracted_at
@@ -61,6 +53,7 @@ found as (
         'flag' as severity,
         'Marks of pupils whom no list has on the roll on that day: no figure counts them.' as sentence,
         sum(unplaced.n_not_on_roll) as n_rows,
+        delivery.delivery_id,
         delivery.feed,
         delivery.laestab,
         delivery.extracted_at
@@ -80,6 +73,7 @@ found as (
             else 'Totals of an academic year whose terms are not dated here: no figure counts them.'
         end as sentence,
         count(*) as n_rows,
+        delivery.delivery_id,
         delivery.feed,
         delivery.laestab,
         delivery.extracted_at
@@ -92,13 +86,9 @@ placed as (
     select
         found.*,
         span.school_key,
-        case
-            when newest.extracted_at = found.extracted_at then 1
-            when found.rule_id in ('NOT-ON-ROLL', 'TOTAL-NOT-ON-ROLL', 'TOTAL-TOO-MANY-SESSIONS', 'TOTAL-YEAR-UNKNOWN') then 1
-            else 0
-        end as is_newest
+        case when in_force.delivery_id is null then 0 else 1 end as is_in_force
     from found
-    inner join newest on found.feed = newest.feed and coalesce(found.laestab, '') = newest.scope
+    left join {{ ref('int_delivery_in_force') }} as in_force on found.delivery_id = in_force.delivery_id
     left join {{ ref('int_school_span') }} as span
         on found.laestab = span.laestab
             and cast(found.extracted_at as date) >= span.valid_from
@@ -112,7 +102,7 @@ select
     school_key,
     max(severity) as severity,
     max(sentence) as sentence,
-    case when max(is_newest) = 1 then 'open' else 'closed' end as status,
+    case when max(is_in_force) = 1 then 'open' else 'closed' end as status,
     min(extracted_at) as first_seen,
     max(extracted_at) as last_seen,
     cast(sum(n_rows) as bigint) as n_rows,
