@@ -140,9 +140,11 @@ def _gate_results(settings: Settings, run_id: str, severity: str) -> tuple[str, 
         if not row["success"] and row["severity"] == severity:
             entry = summed.setdefault(
                 (row["rule_id"], row["table"]),
-                {"rule_id": row["rule_id"], "table": row["table"], "n_failing": 0, "sentence": row["sentence"]},
+                {key: row[key] for key in ("rule_id", "table", "sentence")} | {"n_failing": 0, "schools": []},
             )
             entry["n_failing"] += row["n_failing"]
+            if row["school"] is not None:
+                entry["schools"] = sorted({*entry["schools"], str(row["school"])})
     return report["outcome"], list(summed.values()), str(report["sentence"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,14 +14,16 @@ from orchestration.files import write_json
 
 Outcome = Literal["published", "nothing_new", "refused", "failed", "gate_broken"]
 FILE = "LAST_RUN.json"
+_SCHOOLS_NAMED = 5
 
 
 @dataclass(frozen=True)
 class LastRun:
     """The end of one run; counts only, no keys and no values.
 
-    Parameters: `failures`, one {rule_id, table, n_failing, sentence} per rule that refused; `release_id`, the release
-    in force after the run (None where none was ever published); `warnings`, like `failures`, of what did not refuse.
+    Parameters: `failures`, one {rule_id, table, n_failing, schools, sentence} per rule that refused; `release_id`, the
+    release in force after the run (None where none was ever published); `warnings`, the same of what did not
+    refuse.
     """
 
     run_id: str
@@ -62,3 +65,12 @@ def exit_code_of(outcome: Outcome, refused_files: int) -> ExitCode:
     if outcome in ("failed", "gate_broken") or refused_files:
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def rows_of(entry: Mapping[str, Any]) -> str:
+    """How many rows a rule found and of which schools, the first few named: for a failure or a warning of a run."""
+    schools = entry.get("schools", [])
+    named = ", ".join(schools[:_SCHOOLS_NAMED])
+    left = len(schools) - _SCHOOLS_NAMED
+    of = f" of school{'' if len(schools) == 1 else 's'} {named}" if schools else ""
+    return f"{entry['n_failing']} rows{of}{f' and {left} more' if left > 0 else ''}"

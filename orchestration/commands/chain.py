@@ -13,7 +13,7 @@ import click
 from ingest.settings import CONFIG_FILE, Settings
 from orchestration.commands.common import Home, as_json, print_json, print_lines, settings_of, with_home
 from orchestration.errors import ExitCode, WrongUse
-from orchestration.last_run import LastRun
+from orchestration.last_run import LastRun, rows_of
 
 DEMO_YEAR_END = date(2026, 7, 31)
 _SYNTHETIC = "Synthetic data: these schools and pupils are made up; no finding about real ones can be drawn from them."
@@ -65,13 +65,13 @@ def finish(ended: LastRun, json_output: bool) -> None:
         click.echo(f"Error: {ended.sentence}", err=True)
         for failure in ended.failures:
             click.echo(
-                f"  {failure['rule_id']} {failure['table']}: {failure['n_failing']} rows. {failure['sentence']}",
+                f"  {failure['rule_id']} {failure['table']}: {rows_of(failure)}. {failure['sentence']}",
                 err=True,
             )
     if not json_output:
         for warning in ended.warnings:
             click.echo(
-                f"Warning: {warning['rule_id']} {warning['table']}: {warning['n_failing']} rows. Published, but this "
+                f"Warning: {warning['rule_id']} {warning['table']}: {rows_of(warning)}. Published, but this "
                 f"does not hold: {warning['sentence']}",
                 err=True,
             )

@@ -11,7 +11,7 @@ from orchestration import progress
 from orchestration.commands.common import Home, as_json, as_table, print_json, with_home
 from orchestration.conclusion import refused_in_landing
 from orchestration.errors import ChainError, ExitCode
-from orchestration.last_run import read_last_run
+from orchestration.last_run import read_last_run, rows_of
 from orchestration.releases import current_id, list_releases, read_manifest, verify_ledger
 from orchestration.releases import rollback as roll_back
 from orchestration.releases import verify as verify_release
@@ -44,10 +44,9 @@ def status(home: Home, json_output: bool) -> None:
     if last is not None:
         click.echo(f"Newest run ({last['outcome']}, {last['finished_at']}): {last['sentence']}")
         for failure in last["failures"]:
-            click.echo(f"  {failure['rule_id']} {failure['table']}: {failure['n_failing']} rows")
+            click.echo(f"  {failure['rule_id']} {failure['table']}: {rows_of(failure)}")
         for warning in last.get("warnings", []):
-            said = f"{warning['n_failing']} rows. {warning['sentence']}"
-            click.echo(f"  Warning: {warning['rule_id']} {warning['table']}: {said}")
+            click.echo(f"  Warning: {warning['rule_id']} {warning['table']}: {rows_of(warning)}. {warning['sentence']}")
 
 
 def status_of(settings: Settings) -> dict[str, Any]:

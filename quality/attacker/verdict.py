@@ -28,8 +28,8 @@ OF_TWO_RELEASES = ("between_releases", "difference")
 # off (decision 15).
 SEVERITIES: dict[str, Severity] = {ALONE: "critical", WITH_PARENT: "warning"}
 _SENTENCES = {
-    ALONE: "No hidden count can be worked out from what the tier reads.",
-    WITH_PARENT: "No hidden count can be worked out from this release and the one before it.",
+    ALONE: "What is hidden stays hidden from whoever reads all of the tier.",
+    WITH_PARENT: "What is hidden stays hidden from whoever reads this release beside the one before it.",
 }
 
 

@@ -12,7 +12,7 @@ from ingest.settings import Settings, load_settings
 from orchestration.conclusion import conclude_failed, conclude_nothing_new, conclude_published
 from orchestration.errors import ChainError, DataRefused, GateBroken
 from orchestration.files import write_json
-from orchestration.last_run import exit_code_of, read_last_run
+from orchestration.last_run import exit_code_of, read_last_run, rows_of
 
 RELEASE = "2026-07-31-0123456789ab"
 
@@ -91,6 +91,14 @@ def test_the_gates_refusal_sums_failing_rows_over_schools_and_leaves_warnings_ou
     run = conclude_failed(settings, "run", "then", DataRefused("x"))
     assert (run.outcome, run.exit_code) == ("refused", 3)
     assert [failure["n_failing"] for failure in run.failures] == [5]
+    assert run.failures[0]["schools"] == ["100001", "100002"]
+
+
+def test_of_many_schools_the_first_are_named_and_the_rest_counted() -> None:
+    rows = {"rule_id": "M-1", "table": "marts.gap", "n_failing": 9, "sentence": "A gap has both sides."}
+    assert rows_of(rows) == "9 rows"
+    assert rows_of(rows | {"schools": ["1"]}) == "9 rows of school 1"
+    assert rows_of(rows | {"schools": [*"1234567"]}) == "9 rows of schools 1, 2, 3, 4, 5 and 2 more"
 
 
 def test_what_warns_is_told_of_a_published_run(settings: Settings) -> None:
@@ -102,6 +110,7 @@ def test_what_warns_is_told_of_a_published_run(settings: Settings) -> None:
     run = conclude_published(settings, "run", "then", RELEASE)
     assert (run.outcome, run.exit_code, run.failures) == ("published", 0, [])
     assert [warning["n_failing"] for warning in run.warnings] == [5]
+    assert rows_of(run.warnings[0]) == "5 rows of schools 100001, 100002"
     assert (read_last_run(settings) or {})["warnings"] == run.warnings
     assert "1 file(s) held as partial are in no figure" in run.sentence
     again = conclude_nothing_new(settings, "then", RELEASE)
