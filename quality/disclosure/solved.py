@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import MutableMapping
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ import numpy as np
 import scipy
 
 from quality import programme
-from quality.disclosure import audit, secondary
+from quality.disclosure import audit, parts, secondary
+from quality.disclosure.parts import parts_of, put_together
 from quality.disclosure.secondary import Block, Choice, Limits, Problem, choose
 
 Solved = MutableMapping[str, Choice]
@@ -44,11 +46,24 @@ class Remembered(dict[str, Choice]):
 
 
 def choose_once(problem: Problem, limits: Limits, greedy: bool, solved: Solved) -> Choice:
-    """The choice of a problem, taken from `solved` where it stands there and added where not."""
-    key = problem_key(problem, limits, greedy)
-    if key not in solved:
-        solved[key] = choose(problem, limits, greedy)
-    return solved[key]
+    """The choice of a problem, each part of which is taken from `solved` where it stands there and added where not."""
+
+    # A part of a large problem is searched like the whole, not like a small one: whole it takes five times as long.
+    size = len(problem.cost)
+    few, choices = (limit if size <= limit else 0 for limit in (limits.few, limits.choices))
+    of_parts = replace(limits, few=few, choices=choices)
+
+    def choose_part(part: Problem) -> Choice:
+        key = problem_key(part, of_parts, greedy)
+        if key not in solved:
+            solved[key] = choose(part, of_parts, greedy)
+        return solved[key]
+
+    found = parts_of(problem)
+    # Parts share no decision, and the solver lets other threads run.
+    with ThreadPoolExecutor() as pool:
+        chosen = pool.map(choose_part, [part for _, part in found])
+        return put_together(problem, [(own, choice) for (own, _), choice in zip(found, chosen, strict=True)])
 
 
 def problem_key(problem: Problem, limits: Limits, greedy: bool) -> str:
@@ -58,7 +73,7 @@ def problem_key(problem: Problem, limits: Limits, greedy: bool) -> str:
     solvers = {"scipy": scipy.__version__, "highs": programme.VERSION}
     settings = {"limits": asdict(limits), "greedy": greedy, "views": ways, **solvers}
     digest.update(json.dumps([problem.name, settings], sort_keys=True).encode())
-    for module in (secondary, audit, programme):
+    for module in (parts, secondary, audit, programme):
         digest.update(Path(str(module.__file__)).read_bytes())
     arrays = [problem.cost, problem.forced, problem.totals, problem.line, problem.in_line]
     for view in problem.views:
