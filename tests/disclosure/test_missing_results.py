@@ -236,6 +236,18 @@ def test_what_leaders_may_not_see_is_hidden_from_the_public_too_and_decided_once
     assert solved
 
 
+def test_coverage_that_stands_is_neither_chosen_nor_lowered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = due_of(ONE_WITHOUT).assign(status="ok")
+    solved: dict[str, Choice] = {}
+    first = coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), solved)
+    # What hiding everything would leave known is found out by these ranges too, and takes longest of all.
+    monkeypatch.delattr("quality.disclosure.secondary.narrow_ranges")
+    again = coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), solved)
+    pd.testing.assert_frame_equal(again, first)
+    with pytest.raises(NameError, match="narrow_ranges"):
+        coverage_pattern(due, marts_of(due), REGISTRY, dict.fromkeys(TIERS, ()), {})
+
+
 def test_a_row_that_is_hidden_as_a_whole_is_not_hidden_again() -> None:
     due = due_of(ONE_WITHOUT)
     gone = set(row_key(due[due["group_value"].eq("M") & due["unit_code"].eq("1")], MEASURE_VALUE_KEY))
