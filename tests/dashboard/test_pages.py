@@ -22,7 +22,7 @@ from dashboard.views.bridges import _drawn
 from ingest.registry import read_registry
 from ingest.settings import CONFIG_FILE, Settings, load_settings
 from tests.dashboard.pupil_rows import add_pupils, bridge_step
-from tests.dashboard.release_fixture import RELEASE_ID, build_release, refused_run, write_table
+from tests.dashboard.release_fixture import RELEASE_ID, build_release, entry_of, refused_run, write_table
 
 PAGES = ("overview", "attendance", "progress", "gaps", "data_quality", "definitions")
 pytestmark = pytest.mark.usefixtures("fresh_pages")
@@ -423,6 +423,23 @@ def test_the_overview_says_nothing_of_the_same_schools_where_both_years_have_the
     text = text_of(run_page(settings, "overview", monkeypatch))
     assert "similar to 2024/25" in text
     assert "do not have the same schools" not in text
+
+
+def test_a_year_of_which_no_part_is_over_is_set_beside_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_release(tmp_path / "home")
+    # A measure of days has weeks; what has none is of one sitting, and its year is set beside the year before.
+    root, table = settings.releases_dir / RELEASE_ID, "public/measure_value.parquet"
+    rows = pq.read_table(root / table).to_pylist()
+    weeks = [row | {"period": "W2025-37"} for row in rows if row["academic_year"] == "2025/26"]
+    manifest = json.loads((root / "manifest.json").read_text())
+    manifest["tables"]["public"]["measure_value"] = entry_of([write_table(root, table, [*rows, *weeks])])
+    for as_of, is_over in (("2025-09-14", False), ("2026-07-31", True)):
+        (root / "manifest.json").write_text(json.dumps(manifest | {"as_of": as_of}))
+        text = text_of(run_page(settings, "overview", monkeypatch))
+        assert ("No part of 2025/26 is over yet that could be set beside the year before." in text) is not is_over
+        assert ("similar to 2024/25" in text) is is_over
+        st.cache_data.clear()
+        st.cache_resource.clear()
 
 
 def test_the_definitions_name_every_rule_of_early_response_and_what_none_counts(
