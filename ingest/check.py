@@ -49,7 +49,7 @@ def check_file(settings: Settings, path: Path, feed: str | None = None) -> FileV
     Raises: `ValueError` for a feed that does not exist.
     """
     from ingest.delivery import context_for, origin_of
-    from ingest.judge import judge, match_header
+    from ingest.judge import judge, lone_heading_sentence, match_header
     from ingest.pipeline import FEEDS, standing_of
     from ingest.recognise import contracts_of_folder, recognise
     from ingest.refusal import FileRefused
@@ -66,7 +66,8 @@ def check_file(settings: Settings, path: Path, feed: str | None = None) -> FileV
     try:
         with tempfile.TemporaryDirectory() as scratch:
             table = read_table(path, Path(scratch))
-            if folder is not None:
+            # Of a first line that is no header there is no column to name.
+            if folder is not None and lone_heading_sentence(path.name, table.header) is None:
                 nearest = min(
                     (match_header(contract, table.header, path.name) for contract in contracts_of_folder(folder)),
                     key=lambda match: (len(match.missing), -len(match.positions)),

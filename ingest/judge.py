@@ -168,9 +168,29 @@ def _looked_for(columns: Sequence[Column]) -> str:
     return " or ".join(f"'{name}'" for name in names)
 
 
-def missing_columns_sentence(file_name: str, contract: Contract, missing: Sequence[str]) -> str:
-    """One sentence: which columns a file lacks, by every name that was looked for."""
+_OTHER_DELIMITERS = (";", "|")
+
+
+def lone_heading_sentence(file_name: str, header: Sequence[str]) -> str | None:
+    """One sentence on a first line of a single cell: another delimiter, or a title above the headings; else None."""
+    cells = [cell for cell in header if cell.strip()]
+    if len(cells) != 1:
+        return None
+    for delimiter in _OTHER_DELIMITERS:
+        if delimiter in cells[0]:
+            return (
+                f"{file_name}, line 1: its cells are parted by '{delimiter}'; save it with commas (CSV) or tabs (TSV) "
+                "between them."
+            )
     return (
+        f"{file_name}, line 1 has one cell only; the headings must stand in line 1, so delete the title or whatever "
+        "else is above them."
+    )
+
+
+def missing_columns_sentence(file_name: str, contract: Contract, header: Sequence[str], missing: Sequence[str]) -> str:
+    """One sentence: which columns a file lacks, by every name that was looked for, or why its headings are none."""
+    return lone_heading_sentence(file_name, header) or (
         f"{file_name}, line 1: the {contract.feed} feed needs {'; and '.join(missing)}, which the header lacks; "
         "add the column or correct its heading."
     )
@@ -183,7 +203,7 @@ def judge(contract: Contract, table: TextTable, context: Context, file_name: str
     """
     match = match_header(contract, table.header, file_name)
     if match.missing:
-        raise FileRefused(missing_columns_sentence(file_name, contract, match.missing))
+        raise FileRefused(missing_columns_sentence(file_name, contract, table.header, match.missing))
     if "missing" in contract.checks.get("school", {}) and "laestab" not in match.positions and context.laestab is None:
         raise FileRefused(
             f"{file_name}: the school is not known; put the file in a folder named by its LAESTAB "

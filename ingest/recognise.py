@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ingest.contracts import LAKE_FEEDS, Contract, load_contract
 from ingest.decoding import is_workbook, read_head
-from ingest.judge import match_header, missing_columns_sentence
+from ingest.judge import lone_heading_sentence, match_header, missing_columns_sentence
 from ingest.refusal import FileRefused
 from ingest.tabular import read_header, read_workbook_header
 
@@ -42,10 +42,11 @@ def recognise(header: Sequence[str], file_name: str, folder: str | None = None) 
         match, contract = max(matches, key=lambda pair: (-len(pair[0].missing), len(pair[0].positions)))
         if folder is None and len(match.positions) < 2:
             raise FileRefused(
-                f"{file_name}, line 1: the header is that of no feed known here; put the file in landing/<feed>/, "
+                lone_heading_sentence(file_name, header)
+                or f"{file_name}, line 1: the header is that of no feed known here; put the file in landing/<feed>/, "
                 f"where <feed> is one of {', '.join(dict.fromkeys(one.data['landing_folder'] for one in candidates))}."
             )
-        raise FileRefused(missing_columns_sentence(file_name, contract, match.missing))
+        raise FileRefused(missing_columns_sentence(file_name, contract, header, match.missing))
     if len(complete) > 1 and complete[0][0] == complete[1][0]:
         raise FileRefused(
             f"{file_name}, line 1: the header fits both {complete[0][1]} and {complete[1][1]}; "

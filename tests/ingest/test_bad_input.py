@@ -24,6 +24,20 @@ BAD_FILES: list[tuple[str, str, bytes, str]] = [
     ("damaged gzip", f"{FOLDER}/cut.csv.gz", gzip.compress(GOOD.encode() * 99)[:40], "the gzip archive is damaged"),
     ("damaged workbook", f"{FOLDER}/book.xlsx", b"PK\x03\x04nothing", "book.xlsx: the workbook is damaged"),
     ("unknown feed", "other.csv", b"Name,Colour\nBo,red\n", "other.csv, line 1: the header is that of no feed"),
+    (
+        "semicolons",
+        f"{FOLDER}/semi.csv",
+        GOOD.replace(",", ";").encode(),
+        "semi.csv, line 1: its cells are parted by ';'",
+    ),
+    ("bars, no folder", "bars.csv", GOOD.replace(",", "|").encode(), "bars.csv, line 1: its cells are parted by '|'"),
+    (
+        "title",
+        f"{FOLDER}/title.csv",
+        f"Oak School\n{GOOD}".encode(),
+        "title.csv, line 1 has one cell only; the headings",
+    ),
+    ("title of cells", "top.csv", f"Oak School,,,\n{GOOD}".encode(), "top.csv, line 1 has one cell only; the headings"),
     ("unknown folder", "mystery/a.csv", GOOD.encode(), "a.csv: the folder 'mystery' is no feed; use one of schools"),
     ("folder of no school", "session_marks/Oak/a.csv", GOOD.encode(), "the folder 'Oak' is no LAESTAB of seven digits"),
     (
@@ -168,6 +182,14 @@ def test_check_says_what_a_file_lacks(landing: Landing, tmp_path: Path) -> None:
     assert check_file(landing.settings, tmp_path / "none.csv").refusal is not None
     with pytest.raises(ValueError, match="There is no feed 'marks'"):
         check_file(landing.settings, path, "marks")
+
+
+def test_check_names_no_column_of_a_first_line_that_is_no_header(landing: Landing, tmp_path: Path) -> None:
+    path = tmp_path / "title.csv"
+    path.write_text(f"Oak School\n{GOOD}")
+    verdict = check_file(landing.settings, path, "session_marks")
+    assert (verdict.missing_columns, verdict.extra_columns) == ((), ())
+    assert "delete the title" in (verdict.refusal or "")
 
 
 def test_files_of_no_feed_are_listed_apart(landing: Landing) -> None:
