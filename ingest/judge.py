@@ -199,7 +199,8 @@ def missing_columns_sentence(file_name: str, contract: Contract, header: Sequenc
 def judge(contract: Contract, table: TextTable, context: Context, file_name: str) -> Judged:
     """Judges every row of a file.
 
-    Raises: `FileRefused` where a required column is missing or the school cannot be known at all.
+    Raises: `FileRefused` where a required column is missing, the school cannot be known at all, or a feed that says
+    something whole says nothing: of a pupil list without a row everybody would have left.
     """
     match = match_header(contract, table.header, file_name)
     if match.missing:
@@ -209,6 +210,8 @@ def judge(contract: Contract, table: TextTable, context: Context, file_name: str
             f"{file_name}: the school is not known; put the file in a folder named by its LAESTAB "
             f"(landing/{contract.feed}/1234567/) or add a LAESTAB column."
         )
+    if contract.data.get("needs_rows") and not table.rows_read:
+        raise FileRefused(f"{file_name}: the file has headings and no row; export it again.")
     judged = Judged(table, contract, {}, extra_columns=[table.header[position] for position in match.extra])
     for column in contract.columns:
         if column.type != "discard":

@@ -38,6 +38,12 @@ BAD_FILES: list[tuple[str, str, bytes, str]] = [
         "title.csv, line 1 has one cell only; the headings",
     ),
     ("title of cells", "top.csv", f"Oak School,,,\n{GOOD}".encode(), "top.csv, line 1 has one cell only; the headings"),
+    (
+        "list of nobody",
+        f"pupils/{SCHOOL}/list.csv",
+        b"UPN,Surname,Forename,DOB,Sex,Year,Reg,Entry date\n",
+        "list.csv: the file has headings and no row; export it again.",
+    ),
     ("unknown folder", "mystery/a.csv", GOOD.encode(), "a.csv: the folder 'mystery' is no feed; use one of schools"),
     ("folder of no school", "session_marks/Oak/a.csv", GOOD.encode(), "the folder 'Oak' is no LAESTAB of seven digits"),
     (
