@@ -385,7 +385,7 @@ FAULTS: dict[str, Fault] = {
             MARKS,
             "refusal",
             None,
-            "column",
+            "parted by ';'",
             "fields parted by semicolons",
             _of_file(MARKS, lambda content: content.replace(b",", b";")),
         ),
