@@ -15,8 +15,10 @@ from orchestration.fingerprint import RunInput
 from orchestration.releases import current_manifest, require_ledger
 from quality.disclosure import write_pattern
 from quality.disclosure.loss import write_loss
+from quality.disclosure.pattern import Before
 from quality.ledger.decision import RESULT_TABLES, decide, read_decision
 from quality.ledger.entry import Facts, append
+from quality.ledger.hidden import lasting_rows, thresholds_of
 from quality.ledger.store import Ledger, LedgerDamagedError
 
 PUBLIC = "public"
@@ -53,19 +55,21 @@ def write_patterns(connection: duckdb.DuckDBPyConnection, registry: Registry) ->
     Where the ledger holds nothing back both are one, and are decided together: whoever reads both tiers must not find
     in one what the other hides. Where it does, what leaders may not see is hidden from the public too.
     """
+    before = lasting_rows(connection, registry)
     if not _is_anything_held(connection):
-        write_pattern(connection, registry)
+        write_pattern(connection, registry, before)
         return
     minimum = registry.data["disclosure"]["minimum_pupils"]
     catalog = str((connection.execute("SELECT current_database()").fetchone() or ("",))[0])
     connection.execute(f"ATTACH ':memory:' AS {_BASIS}")
     try:
         _open_basis(connection, catalog)
-        write_pattern(connection, _only(registry, [tier for tier in minimum if tier != PUBLIC]))
-        hidden = connection.execute("SELECT DISTINCT table_name, row_key FROM disclosure.pattern").fetchall()
+        write_pattern(connection, _only(registry, [tier for tier in minimum if tier != PUBLIC]), before)
+        of_leaders = connection.execute("SELECT DISTINCT table_name, row_key FROM disclosure.pattern").fetchall()
+        hidden = frozenset((str(table), str(key)) for table, key in of_leaders)
         connection.execute(f"USE {_BASIS}")
-        public = _only(registry, [PUBLIC])
-        write_pattern(connection, public, hidden)
+        public, told = _only(registry, [PUBLIC]), before[PUBLIC]
+        write_pattern(connection, public, {PUBLIC: Before(hidden | told.hidden, told.shown - hidden)})
         _add_standing(connection, catalog)
         write_loss(connection, public)
         connection.execute(f'USE "{catalog}"')
@@ -156,7 +160,7 @@ def append_entry(settings: Settings, connection: duckdb.DuckDBPyConnection, inpu
         return {}
     registry = load_registry(settings)
     attendance = [str(row["measure_id"]) for row in registry.measures if row["source_model"] == "attendance"]
-    facts = Facts(inputs.as_of.isoformat(), inputs.fingerprint)
+    facts = Facts(inputs.as_of.isoformat(), inputs.fingerprint, thresholds_of(registry))
     try:
         entry = append(connection, Ledger(settings.lake_dir), decision, attendance, facts)
     except LedgerDamagedError as error:

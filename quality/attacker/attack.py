@@ -8,8 +8,8 @@ import pandas as pd
 
 from ingest.registry import Registry
 from quality.attacker.breach import Breach
-from quality.attacker.pair import attack_pair
-from quality.attacker.release import attack_release
+from quality.attacker.pair import Together, attack_pair
+from quality.attacker.release import attack_release, prepare
 from quality.attacker.sound import SoundParts
 
 
@@ -27,7 +27,12 @@ def attack(
     parts that an earlier attack found to give nothing away, to which this one adds its own.
     Raises `ValueError` for a tier or measure that the registry lacks.
     """
-    breaches = attack_release(tables, registry, tier, sound)
-    if parent is not None:
-        breaches += attack_pair(tables, parent, registry, tier, breaches)
-    return sorted(set(breaches), key=lambda breach: (breach.table, breach.row_key, breach.quantity, breach.kind))
+    prepared = prepare(tables, registry, tier)
+    if prepared is None:
+        return []
+    pair = Together() if parent is None else attack_pair(tables, prepared, parent, registry, tier, sound)
+    alone = attack_release(tables, prepared, registry, tier, sound, pair.cleared)
+    told = {(breach.table, breach.row_key, breach.quantity) for breach in alone}
+    found = [breach for breach in pair.given_away if (breach.table, breach.row_key, breach.quantity) not in told]
+    breaches = {*alone, *pair.moved, *found}
+    return sorted(breaches, key=lambda breach: (breach.table, breach.row_key, breach.quantity, breach.kind))

@@ -13,7 +13,7 @@ the group that they are in. Of a period that still runs, what moved for everybod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from numbers import Number
 
 import numpy as np
@@ -27,6 +27,7 @@ from quality.attacker.identities import at_least
 from quality.attacker.lines import CUMULATIVE, TERMS
 from quality.attacker.release import Prepared, attack_release, breach_of, prepare
 from quality.attacker.solver import ContradictionError, Ranges, solve
+from quality.attacker.sound import SoundParts
 from quality.attacker.system import Block, System
 
 YEAR, _NO_YEAR = "academic_year", ""
@@ -35,45 +36,62 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Together:
+    """What two releases tell side by side.
+
+    moved: shown counts that differ by few pupils. given_away: hidden counts; of the newer release, those too that it
+    gives away by itself. cleared: academic years of which the newer's hidden counts are safe even so.
+    """
+
+    moved: list[Breach] = field(default_factory=list)
+    given_away: list[Breach] = field(default_factory=list)
+    cleared: frozenset[str] = frozenset()
+
+
 def attack_pair(
     tables: Mapping[str, pd.DataFrame],
+    prepared: Prepared,
     parent: Mapping[str, pd.DataFrame],
     registry: Registry,
     tier: str,
-    alone: list[Breach],
-) -> list[Breach]:
-    """What the two releases give away that neither gives away by itself.
+    sound: SoundParts | None = None,
+) -> Together:
+    """What the two releases give away together.
 
-    Parameters: `alone`, the breaches of the newer one by itself.
+    Parameters: `prepared`, the tables of the newer one as `prepare` gives them; `sound`, as `solve` takes it.
     """
     moved_years = years_that_differ(tables, parent)
     if not moved_years:
-        return []
-    now, before = (prepare(_of_years(held, moved_years), registry, tier) for held in (tables, parent))
+        return Together()
+    is_whole = set(prepared.cells.frame[YEAR].astype(str)) <= moved_years
+    now = prepared if is_whole else prepare(_of_years(tables, moved_years), registry, tier)
+    before = prepare(_of_years(parent, moved_years), registry, tier)
     if now is None or before is None:
-        return []
+        return Together()
     pairs = _common_cells(now.cells, before.cells)
     moved = _differences(now, before, pairs, registry, tier)
     for with_growth in (True, False):
         try:
-            solution = _solve_both(now, before, pairs, with_growth)
+            solution = _solve_both(now, before, pairs, with_growth, sound)
         except ContradictionError:
             continue
         break
     else:
         # Neither guess holds: an intruder who makes them is misled, and only what moved is left.
-        return moved
+        return Together(moved)
     if solution is None:
-        return moved
+        return Together(moved)
     ranges, kept = solution
     offset = len(now.system.low)
-    every = np.ones(offset, dtype=bool)
-    found = _given_away(now, every, ranges, tier, 0, {(b.table, b.row_key, b.quantity) for b in alone})
-    of_parent = _given_away(before, kept, ranges, tier, offset, set())
+    found = _given_away(now, np.ones(offset, dtype=bool), ranges, tier, 0)
+    of_parent = _given_away(before, kept, ranges, tier, offset)
     if of_parent:
-        told = {(b.table, b.row_key, b.quantity) for b in attack_release(parent, registry, tier)}
-        found += [b for b in of_parent if (b.table, b.row_key, b.quantity) not in told]
-    return [*moved, *found]
+        alone = prepare(parent, registry, tier)
+        told_alone = [] if alone is None else attack_release(parent, alone, registry, tier)
+        told = {(b.table, b.row_key, b.quantity) for b in told_alone}
+        of_parent = [b for b in of_parent if (b.table, b.row_key, b.quantity) not in told]
+    return Together(moved, [*found, *of_parent], frozenset() if found else frozenset(moved_years))
 
 
 def years_that_differ(tables: Mapping[str, pd.DataFrame], parent: Mapping[str, pd.DataFrame]) -> set[str]:
@@ -127,22 +145,18 @@ def _known(system: System) -> Floats:
     return np.where(system.low == system.high, system.low, np.nan)
 
 
-def _given_away(
-    prepared: Prepared, judged: Bools, ranges: Ranges, tier: str, offset: int, told: set[tuple[str, str, str]]
-) -> list[Breach]:
+def _given_away(prepared: Prepared, judged: Bools, ranges: Ranges, tier: str, offset: int) -> list[Breach]:
     observed = prepared.observed
     suspects = np.flatnonzero(observed.secret & judged)
     given = observed.rule.of(suspects).given_away(ranges.low[suspects + offset], ranges.high[suspects + offset])
     which = "hidden now" if offset == 0 else "hidden in the release before"
     breaches = [breach_of(prepared, ranges, tier, int(variable), offset) for variable in suspects[given]]
-    return [
-        replace(breach, kind="between_releases", identities=(which, *breach.identities))
-        for breach in breaches
-        if (breach.table, breach.row_key, breach.quantity) not in told
-    ]
+    return [replace(breach, kind="between_releases", identities=(which, *breach.identities)) for breach in breaches]
 
 
-def _solve_both(now: Prepared, before: Prepared, pairs: pd.DataFrame, with_growth: bool) -> tuple[Ranges, Bools] | None:
+def _solve_both(
+    now: Prepared, before: Prepared, pairs: pd.DataFrame, with_growth: bool, sound: SoundParts | None
+) -> tuple[Ranges, Bools] | None:
     """The ranges over both systems, the older's variables after the newer's, and which of the older's stay apart.
 
     A count that did not change is one variable of both, and the older's identities over such counts alone stand
@@ -202,7 +216,7 @@ def _solve_both(now: Prepared, before: Prepared, pairs: pd.DataFrame, with_growt
     secret = np.concatenate([now.observed.secret, before.observed.secret & apart])
     limit = np.concatenate([now.observed.rule.limit, before.observed.rule.limit])
     sessions = np.concatenate([now.observed.rule.sessions, before.observed.rule.sessions])
-    return solve(both, secret, Rule(limit, sessions)), apart
+    return solve(both, secret, Rule(limit, sessions), sound), apart
 
 
 def _unchanged(now: Prepared, before: Prepared, pairs: pd.DataFrame) -> dict[str, Bools]:
@@ -278,38 +292,21 @@ def _differences(now: Prepared, before: Prepared, pairs: pd.DataFrame, registry:
             # Scores come in once; the sessions of a period that still runs move for everybody.
             few &= group | closed | (quantity.family != ATTENDANCE)
             why = "what moved beside it is the difference of two shown rows, and is those few pupils' own"
-        for position in np.flatnonzero(few):
-            found.append(_difference(now, quantity, pairs, int(position), tier, registry, moved, limit, why))
+        rows, cells = _first_rows(now, quantity, registry), pairs["now"].to_numpy(np.int64)
+        for position in np.flatnonzero(few).tolist():
+            table, row_key = rows[int(cells[position])]
+            change, few_pupils = float(moved[position]), int(limit[position])
+            found.append(Breach("difference", tier, table, row_key, quantity.text, change, change, few_pupils, (why,)))
     return found
 
 
-def _difference(
-    now: Prepared,
-    quantity: Quantity,
-    pairs: pd.DataFrame,
-    position: int,
-    tier: str,
-    registry: Registry,
-    moved: Floats,
-    limit: Floats,
-    why: str,
-) -> Breach:
-    rows = now.cells.values
+def _first_rows(now: Prepared, quantity: Quantity, registry: Registry) -> dict[int, tuple[str, str]]:
+    """Per cell the table and key of the first row that tells a quantity."""
     measures = [str(m["measure_id"]) for m in registry.measures if family_of(m) == quantity.family]
     wanted = [quantity.measure] if quantity.measure else measures
-    row = rows[rows["cell"].eq(pairs["now"].iloc[position]) & rows["measure_id"].isin(wanted)].iloc[0]
-    change = float(moved[position])
-    return Breach(
-        "difference",
-        tier,
-        str(row["table"]),
-        str(row["row_key"]),
-        quantity.text,
-        change,
-        change,
-        int(limit[position]),
-        (why,),
-    )
+    rows = now.cells.values[now.cells.values["measure_id"].isin(wanted)].drop_duplicates("cell")
+    told = zip(rows["table"].astype(str), rows["row_key"].astype(str), strict=True)
+    return dict(zip(rows["cell"].to_numpy(np.int64).tolist(), told, strict=True))
 
 
 def _closed(pairs: pd.DataFrame, before: Cells) -> Bools:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -34,16 +34,22 @@ class Prepared:
 
 
 def attack_release(
-    tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str, sound: SoundParts | None = None
+    tables: Mapping[str, pd.DataFrame],
+    prepared: Prepared,
+    registry: Registry,
+    tier: str,
+    sound: SoundParts | None = None,
+    cleared: Collection[str] = (),
 ) -> list[Breach]:
-    """The breaches of one release by itself. sound: as `solve` takes it."""
-    prepared = prepare(tables, registry, tier)
-    if prepared is None:
-        return []
+    """The breaches of one release by itself.
+
+    Parameters: `prepared`, the tables as `prepare` gives them; `sound`, as `solve` takes it; `cleared`, academic years
+    whose counts are known not to be given away, since they are not even by this release and another together.
+    """
     # The two large systems share nothing, and the solver lets other threads run.
     with ThreadPoolExecutor() as pool:
         missing = pool.submit(results_missing, prepared.cells, tables, registry, tier, sound)
-        breaches = [*prepared.breaches, *solved(prepared, tier, sound)]
+        breaches = [*prepared.breaches, *solved(prepared, tier, sound, cleared)]
         left = [
             *figures_left(tables, registry, tier),
             *rolls_told(tables, registry, tier),
@@ -66,14 +72,20 @@ def prepare(tables: Mapping[str, pd.DataFrame], registry: Registry, tier: str) -
     return Prepared(cells, observed, system, [*observed.breaches, *contradictions])
 
 
-def solved(prepared: Prepared, tier: str, sound: SoundParts | None = None) -> list[Breach]:
-    """The secrets that the system gives away. sound: as `solve` takes it."""
+def solved(
+    prepared: Prepared, tier: str, sound: SoundParts | None = None, cleared: Collection[str] = ()
+) -> list[Breach]:
+    """The secrets that the system gives away. sound, cleared: as in `attack_release`."""
     observed = prepared.observed
+    secret = observed.secret.copy()
+    suspects = np.flatnonzero(secret)
+    # Every key begins with the academic year.
+    secret[[one for one in suspects.tolist() if observed.row[one][1].split("|", 1)[0] in cleared]] = False
     try:
-        ranges = solve(prepared.system, observed.secret, observed.rule, sound)
+        ranges = solve(prepared.system, secret, observed.rule, sound)
     except ContradictionError as error:
         return [Breach("contradiction", tier, "measure_value", "", "counts", None, None, 0, (str(error),))]
-    suspects = np.flatnonzero(observed.secret)
+    suspects = np.flatnonzero(secret)
     given = observed.rule.of(suspects).given_away(ranges.low[suspects], ranges.high[suspects])
     return [breach_of(prepared, ranges, tier, int(variable)) for variable in suspects[given]]
 

@@ -7,7 +7,9 @@ high, so a few solutions with random objectives clear most counts at once, and o
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,9 @@ _MOST_ROUNDS = 60
 _BEYOND_THE_GREATEST, _FAR_BEYOND = 10.0, 1e4
 _LEAST_GREATEST = 1000.0
 _RANDOM_OBJECTIVES = 8
+# So few are sooner asked one by one, each from the last one's solution, than together from the beginning.
+_ASKED_ALONE = 32
+_LARGE = 2000  # rows, from which on both ends of a question are asked for at once
 _WHOLE_NUMBERS_UP_TO = 400
 _SECONDS_PER_PROGRAMME = 2.0
 # A release that gives so many counts away is refused whatever the rest of a part may hold.
@@ -238,13 +243,28 @@ class _Programme:
     def __init__(self, matrix: csr_matrix, lower: Floats, upper: Floats, low: Floats, high: Floats) -> None:
         self.matrix, self.lower, self.upper, self.low, self.high = matrix, lower, upper, low, high
         lower = np.where(upper - lower < _EPSILON, upper, lower)
-        self._programme = Programme(matrix, lower, upper, low, high, presolve=True, keeps_bounds=True)
+        # One for either end, since no programme is for two threads.
+        self._programmes = [
+            Programme(matrix, lower, upper, low, high, presolve=True, keeps_bounds=True)
+            for _ in range(2 if matrix.shape[0] > _LARGE else 1)
+        ]
         self.is_certain = True
 
-    def extreme(self, objective: Floats, afresh: bool = False) -> tuple[Floats, list[int]]:
+    def ends(self, objective: Floats) -> list[Floats]:
+        """The solutions of least and of greatest objective."""
+        with ThreadPoolExecutor(len(self._programmes)) as pool:
+            asked = [
+                pool.submit(self.extreme, sign * objective, afresh=True, programme=programme)
+                for sign, programme in zip((1.0, -1.0), cycle(self._programmes), strict=False)
+            ]
+            return [one.result()[0] for one in asked]
+
+    def extreme(
+        self, objective: Floats, afresh: bool = False, programme: Programme | None = None
+    ) -> tuple[Floats, list[int]]:
         """The solution of least objective, and the rows that hold it there, the strongest first."""
         try:
-            solution = self._programme.least(objective, afresh)
+            solution = (programme or self._programmes[0]).least(objective, afresh)
         except NoSolutionError as error:
             if error.is_infeasible:
                 raise ContradictionError("The shown figures fit no counts: their sums leave no solution.") from error
@@ -258,7 +278,9 @@ class _Programme:
         least, most = np.full(len(suspects), np.inf), np.full(len(suspects), -np.inf)
         doubtful = np.ones(len(suspects), dtype=bool)
         random = np.random.default_rng(0)
-        for _ in range(_RANDOM_OBJECTIVES if len(suspects) > 2 else 0):
+        for _ in range(_RANDOM_OBJECTIVES):
+            if doubtful.sum() <= _ASKED_ALONE:
+                break
             objective = np.zeros(len(self.low))
             # Towards the end that a suspect has been seen farthest from.
             up = np.where(
@@ -267,9 +289,8 @@ class _Programme:
                 random.random(len(suspects)) < 0.4,
             )
             objective[suspects] = doubtful * np.where(up, -1, 1) * random.uniform(0.5, 1.5, len(suspects))
-            for sign in (1.0, -1.0):
-                solution = self.extreme(sign * objective, afresh=True)[0][suspects]
-                least, most = np.minimum(least, solution), np.maximum(most, solution)
+            for solution in self.ends(objective):
+                least, most = np.minimum(least, solution[suspects]), np.maximum(most, solution[suspects])
             doubtful = rule.given_away(np.ceil(least - _EPSILON), np.floor(most + _EPSILON))
             if not doubtful.any():
                 return {}

@@ -9,7 +9,9 @@ Source of the rules: Hundepool et al. (2012), Statistical Disclosure Control, ch
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -29,7 +31,7 @@ from quality.disclosure.cells import (
     minimum_pupils,
     row_key,
 )
-from quality.disclosure.lines import Bools, Floats
+from quality.disclosure.lines import Bools, Floats, Integers
 from quality.disclosure.problems import (
     Counted,
     Stage,
@@ -44,12 +46,14 @@ from quality.disclosure.problems import (
 from quality.disclosure.secondary import Choice, Limits
 from quality.disclosure.solved import Solved, choose_once
 
+_LOGGER = logging.getLogger("everypupil")
 FEW_PUPILS = "DC-001"
 SMALL_NUMERATOR = "DC-002"
 COMPLEMENTARY = "DC-003"
 DERIVED = "DC-004"
 ONE_SCHOOL = "DC-005"
 PATTERN_COLUMNS = ["tier", "table_name", "row_key", "status", "reason", "rule_id", "block_id", "method"]
+STANDS = "hidden before"
 BLOCK_COLUMNS = [
     "tier",
     "block_id",
@@ -63,6 +67,16 @@ BLOCK_COLUMNS = [
     "gap",
     "rounds",
 ]
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a tier was shown before, as table_name and row_key of rows: hidden ones, which stay hidden, and shown ones
+    of which nothing changed. To hide one of these now would protect nothing, for whoever kept it knows it.
+    """
+
+    hidden: frozenset[tuple[str, str]] = frozenset()
+    shown: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -94,10 +108,10 @@ def decide(
     tiers: list[str],
     greedy: bool = False,
     solved: Solved | None = None,
-    hidden: Collection[tuple[str, str]] = (),
+    before: Mapping[str, Before] | None = None,
 ) -> dict[str, Decision]:
     """What each tier hides, and what that lost. greedy: without the integer programme, for comparison. solved: what was
-    decided before, to which what is decided now is added. hidden: table_name and row_key of rows to hide whatever else.
+    decided before, to which what is decided now is added. before: by tier, what stays as it was published.
 
     What a less strict tier hides is hidden by a stricter one too: else a reader of both could solve one by the other.
     Raises `ValueError` for a tier that the registry lacks, a unit whose schools are not known, totals that contradict
@@ -113,24 +127,35 @@ def decide(
     last = max(order.index(tier) for tier in tiers)
     rows = counted_rows(marts, registry)
     stages = count_stages(rows, marts, registry), share_stages(rows, marts, registry)
-    state = _state_of(rows, hidden)
+    state = _nothing_hidden(rows)
     found = {}
     for name in order[: last + 1]:
-        state, blocks = _decide_tier(rows, stages, registry, name, state, greedy, {} if solved is None else solved)
+        told = Before() if before is None else before.get(name, Before())
+        state = _hide(state, rows, told.hidden)
+        shown = _among(rows, told.shown)
+        state, blocks = _decide_tier(
+            rows, stages, registry, name, state, shown, greedy, {} if solved is None else solved
+        )
         if name in tiers:
             found[name] = Decision(_pattern(rows, state, marts.gap, registry, name), _blocks(blocks, name))
     return found
 
 
-def _state_of(rows: pd.DataFrame, hidden: Collection[tuple[str, str]]) -> State:
-    """Before anything is decided: the rows that are hidden by another decision. A number of pupils is hidden where no
-    row shows it.
-    """
-    known = set(hidden)
-    is_hidden = np.array([key in known for key in zip(rows["table_name"], rows["row_key"], strict=True)], dtype=bool)
+def _nothing_hidden(rows: pd.DataFrame) -> State:
     rule, block, method = (np.full(len(rows), "", dtype=object) for _ in range(3))
-    rule[is_hidden] = COMPLEMENTARY
-    return State(rule, block, method, _numbers_not_shown(rows, rule))
+    return State(rule, block, method, np.zeros(len(rows), dtype=bool))
+
+
+def _hide(state: State, rows: pd.DataFrame, hidden: AbstractSet[tuple[str, str]]) -> State:
+    """Adds rows that another decision hides. A number of pupils is hidden where no row shows it."""
+    mine = _among(rows, hidden) & (state.rule == "")
+    rule, method = np.where(mine, COMPLEMENTARY, state.rule), np.where(mine, STANDS, state.method)
+    return State(rule, state.block, method, state.count_hidden | _numbers_not_shown(rows, rule))
+
+
+def _among(rows: pd.DataFrame, keys: AbstractSet[tuple[str, str]]) -> Bools:
+    """Which rows have one of the keys: table_name and row_key."""
+    return np.array([key in keys for key in zip(rows["table_name"], rows["row_key"], strict=True)], dtype=bool)
 
 
 def _numbers_not_shown(rows: pd.DataFrame, rule: NDArray[np.object_]) -> Bools:
@@ -146,10 +171,11 @@ def _decide_tier(
     registry: Registry,
     tier: str,
     before: State,
+    shown: Bools,
     greedy: bool,
     solved: Solved,
 ) -> tuple[State, list[dict[str, object]]]:
-    """Adds to what a less strict tier hides what this one must hide besides."""
+    """Adds to what a less strict tier hides what this one must hide besides. shown: rows that are known already."""
     limits = Limits(**registry.data["disclosure"]["programme"])
     minimum, smallest = minimum_pupils(registry, tier), int(registry.data["disclosure"]["minimum_numerator"])
     threshold, n = rows["measure_id"].map(minimum).to_numpy(), rows["n"].to_numpy()
@@ -169,34 +195,58 @@ def _decide_tier(
         years.setdefault(year_of(stage, rows), []).append(stage)
 
     def decide_year(of_year: list[Stage]) -> list[dict[str, object]]:
-        """Where no row of a cell is left to show its number of pupils, that is hidden too, and all is decided again."""
+        """Where what is known already leaves too little to hide, it may be hidden after all: next to nothing is gained
+        by that, but nothing is refused that would have been published with no release before it.
+        """
         mine = np.unique(np.concatenate([stage.rows for stage in of_year]))
         start = {name: getattr(state, name)[mine].copy() for name in vars(state)}
+        if shown[mine].any():
+            try:
+                return decide_whole(mine, of_year, shown)
+            except (ValueError, ArithmeticError):
+                _LOGGER.warning(
+                    "disclosure, %s, %s: what the release before showed leaves too little to hide, so what it showed "
+                    "is hidden too; whoever kept it may work something out, see rule DA-002.",
+                    *(tier, year_of(of_year[0], rows)),
+                )
+                restore(mine, start)
+        return decide_whole(mine, of_year, np.zeros(len(rows), dtype=bool))
+
+    def restore(mine: Integers, start: dict[str, NDArray[np.generic]]) -> None:
+        for name, values in start.items():
+            getattr(state, name)[mine] = values
+
+    def decide_whole(mine: Integers, of_year: list[Stage], known: Bools) -> list[dict[str, object]]:
+        """Where no row of a cell is left to show its number of pupils, that is hidden too, and all is decided again."""
+        start = {name: getattr(state, name)[mine].copy() for name in vars(state)}
         while True:
-            blocks = decide_once(of_year)
+            blocks = decide_once(of_year, known)
             unshown = _numbers_not_shown(rows.iloc[mine], state.rule[mine]) & ~state.count_hidden[mine]
             if not unshown.any():
                 return blocks
             start["count_hidden"] |= unshown
-            for name, values in start.items():
-                getattr(state, name)[mine] = values
+            restore(mine, start)
 
-    def decide_once(of_year: list[Stage]) -> list[dict[str, object]]:
+    def decide_once(of_year: list[Stage], known: Bools) -> list[dict[str, object]]:
         blocks: list[dict[str, object]] = []
-        counts, *shares = of_year
+        whole, *shares = of_year
+        counts = _showing(whole, known, state.count_hidden)
         problem = count_problem(counts, rows, registry, tier, state.count_hidden[counts.rows])
         amounts = untouched(problem.views[0].system)
         chosen = choose_once(problem, limits, greedy, solved)
+        numbers = counts.to_cells(chosen.hidden)
         state.count_hidden[counts.rows] |= counts.to_rows(chosen.hidden)
         _note(state, rows, counts, chosen, tier, blocks)
-        sessions, bounding = amount_stage(counts, rows), counts.of_rows(told[counts.rows])
-        counted = Counted(counts, amounts, counts.to_cells(chosen.hidden), counts.to_cells(bounding))
+        sessions = _showing(amount_stage(whole, rows), known, (state.rule != "") | told)
+        hidden, bounding = (sessions.of_cells(flags) for flags in (numbers, whole.cells_of_rows(told[whole.rows])))
+        counted = Counted(counts, amounts, numbers, sessions.to_cells(bounding))
         forced = bounding | sessions.of_rows(state.rule[sessions.rows] != "")
         # Sessions that are hidden with their counts are protected with them.
-        if (forced & ~chosen.hidden).any():
-            problem = amount_problem(sessions, rows, registry, tier, forced, chosen.hidden, bounding)
+        if (forced & ~hidden).any():
+            problem = amount_problem(sessions, rows, registry, tier, forced, hidden, bounding)
             _note(state, rows, sessions, choose_once(problem, limits, greedy, solved), tier, blocks)
-        for stage in shares:
+        for of_share in shares:
+            stage = _showing(of_share, known, state.rule != "")
             problem = share_problem(stage, rows, registry, tier, state.rule[stage.rows] != "", counted)
             _note(state, rows, stage, choose_once(problem, limits, greedy, solved), tier, blocks)
         return blocks
@@ -204,6 +254,12 @@ def _decide_tier(
     # Years share no cell, and the solver lets other threads run.
     with ThreadPoolExecutor() as pool:
         return state, [block for blocks in pool.map(decide_year, years.values()) for block in blocks]
+
+
+def _showing(stage: Stage, known: Bools, hidden: Bools) -> Stage:
+    """The stage in which cells that are known already are shown, but for those of which a row is hidden."""
+    of_hidden = stage.cells_of_rows(hidden[stage.rows])
+    return stage.showing(known[stage.rows] & ~of_hidden[stage.cell_of_row])
 
 
 def _note(

@@ -46,7 +46,8 @@ class Stage:
     name: for people. rows: positions in the counted rows; cell_of_row: the cell of each. cells: family and CELL.
     decision: of each cell; cells that are always equal share one. lines: their sums; sums: those of one time, as a
     matrix; over_time: all of them, in pupils by their sessions. orders: relations x cells, each at least 0.
-    most_sessions: that one pupil can have in the period of each cell.
+    most_sessions: that one pupil can have in the period of each cell. loss: of hiding each cell, weighted.
+    is_total_of_groups: per cell.
     """
 
     name: str
@@ -60,17 +61,48 @@ class Stage:
     over_time: csr_matrix
     orders: csr_matrix
     most_sessions: Floats
-    cost: Floats
-    totals: Bools
+    loss: Floats
+    is_total_of_groups: Bools
 
     @property
     def decisions(self) -> int:
         return int(self.decision.max(initial=-1)) + 1
 
+    @property
+    def cost(self) -> Floats:
+        """Per decision the loss of hiding all its cells."""
+        movable = self.decision >= 0
+        return np.bincount(self.decision[movable], self.loss[movable], self.decisions).astype(np.float64)
+
+    @property
+    def totals(self) -> Bools:
+        """Per decision: whether it hides a total of groups."""
+        found = np.zeros(self.decisions, dtype=bool)
+        found[self.decision[(self.decision >= 0) & self.is_total_of_groups]] = True
+        return found
+
+    def showing(self, flags: Bools) -> Stage:
+        """The stage in which the cells of the flagged rows (per row of the stage) are shown whatever is decided."""
+        decision = np.where(self.cells_of_rows(flags), -1, self.decision)
+        movable = decision >= 0
+        # Numbered afresh in their order, so that every number stands for a decision.
+        decision[movable] = np.unique(decision[movable], return_inverse=True)[1]
+        return replace(self, decision=decision)
+
     def of_rows(self, flags: Bools) -> Bools:
         """Per decision: whether any of its rows is flagged (flags: per row of the stage)."""
+        return self.of_cells(self.cells_of_rows(flags))
+
+    def cells_of_rows(self, flags: Bools) -> Bools:
+        """Per cell: whether any of its rows is flagged."""
+        found = np.zeros(len(self.cells), dtype=bool)
+        found[self.cell_of_row[flags]] = True
+        return found
+
+    def of_cells(self, flags: Bools) -> Bools:
+        """Per decision: whether any of its cells is flagged."""
         found = np.zeros(self.decisions, dtype=bool)
-        hit = self.decision[self.cell_of_row[flags]]
+        hit = self.decision[flags]
         found[hit[hit >= 0]] = True
         return found
 
@@ -459,13 +491,9 @@ def _stage(
     sums.eliminate_zeros()
     relation = [(k, cell, sign) for k, entries in enumerate(orders) for cell, sign in entries]
     at, cell, sign = (np.array(column) for column in zip(*relation, strict=True)) if relation else ([], [], [])
-    cost = _costs(cells, n, np.bincount(cell_of_row, minlength=len(cells)).astype(np.float64), registry)
+    loss = _losses(cells, n, np.bincount(cell_of_row, minlength=len(cells)).astype(np.float64), registry)
     is_total = np.zeros(len(cells), dtype=bool)
     is_total[lines.cell[(lines.sign > 0) & np.isin(lines.kind[lines.line], [GROUPS, MODEL])]] = True
-    count = int(decision.max(initial=-1)) + 1
-    hideable = decision >= 0
-    of_groups = np.zeros(count, dtype=bool)
-    of_groups[decision[hideable & is_total]] = True
     return Stage(
         name,
         positions,
@@ -478,8 +506,8 @@ def _stage(
         over_time,
         csr_matrix((sign, (at, cell)), shape=(len(orders), len(cells))),
         most_sessions,
-        np.bincount(decision[hideable], cost[hideable], count).astype(np.float64),
-        of_groups,
+        loss,
+        is_total,
     )
 
 
@@ -530,7 +558,7 @@ def _of_a_school(cells: pd.DataFrame, decision: Integers, orders: list[list[tupl
     return joined
 
 
-def _costs(cells: pd.DataFrame, n: Floats, rows: Floats, registry: Registry) -> Floats:
+def _losses(cells: pd.DataFrame, n: Floats, rows: Floats, registry: Registry) -> Floats:
     """The loss of hiding each cell: its rows, weighted; ties go to fewer pupils and then by a hash of the key."""
     weights = registry.data["disclosure"]["weights"]
     of_everybody = cells["group_dimension"].eq("all").to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import duckdb
 import pandas as pd
@@ -12,7 +12,7 @@ from ingest.registry import Registry
 from quality.disclosure.cells import GAP_KEY, MEASURE_VALUE_KEY, read_marts
 from quality.disclosure.loss import write_loss
 from quality.disclosure.missing_results import coverage_pattern, read_due
-from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTERN_COLUMNS, decide
+from quality.disclosure.pattern import BLOCK_COLUMNS, DERIVED, FEW_PUPILS, PATTERN_COLUMNS, Before, decide
 from quality.disclosure.solved import Remembered, read_solved, write_solved
 
 _LOGGER = logging.getLogger("everypupil")
@@ -33,18 +33,22 @@ ATTENDANCE_FEEDS = ("session_marks", "attendance_totals")
 
 
 def write_pattern(
-    connection: duckdb.DuckDBPyConnection, registry: Registry, hidden: Collection[tuple[str, str]] = ()
+    connection: duckdb.DuckDBPyConnection, registry: Registry, before: Mapping[str, Before] | None = None
 ) -> dict[str, int]:
     """Replaces schema `disclosure`'s tables from the marts; returns the number of hidden rows per tier.
 
-    hidden: table_name and row_key of rows to hide whatever else, as in `decide`. Raises `ValueError` as `decide` does.
+    before: by tier, what stays as it was published, as in `decide`. Raises `ValueError` as `decide` does.
     """
     tiers = list(registry.data["disclosure"]["minimum_pupils"])
     solved = Remembered(read_solved(connection))
     marts = read_marts(connection)
-    decided = decide(marts, registry, tiers, solved=solved, hidden=hidden)
+    before = {} if before is None else before
+    decided = decide(marts, registry, tiers, solved=solved, before=before)
     gone = {
-        tier: {*hidden, *zip(decided[tier].pattern["table_name"], decided[tier].pattern["row_key"], strict=True)}
+        tier: {
+            *before.get(tier, Before()).hidden,
+            *zip(decided[tier].pattern["table_name"], decided[tier].pattern["row_key"], strict=True),
+        }
         for tier in tiers
     }
     coverage = coverage_pattern(read_due(connection, registry), marts, registry, gone, solved)

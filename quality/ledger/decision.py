@@ -10,6 +10,7 @@ import duckdb
 
 from ingest.registry import Registry
 from quality.ledger import records, rule
+from quality.ledger.hidden import BEFORE_DDL, write_before
 from quality.ledger.records import ATTENDANCE, COUNTS, RECORD_KEY
 from quality.ledger.store import Entry, Ledger
 
@@ -27,6 +28,7 @@ create or replace table ledger.basis_week (academic_year varchar, term varchar, 
 create or replace table ledger.basis_group (academic_year varchar, school_key varchar, pupil_key bigint,
     group_dimension varchar, group_definition varchar, group_value varchar);
 create or replace table ledger.standing (academic_year varchar, measure_id varchar);
+{BEFORE_DDL}
 """
 
 
@@ -73,6 +75,7 @@ def decide(
         _write_basis(connection)
     else:
         _write_deltas(connection)
+    write_before(connection, registry, entries)
     _write_standing(connection, entries)
     _write_publication(connection, entries, release_id, as_of)
     waiting = _count(

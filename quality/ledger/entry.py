@@ -11,6 +11,7 @@ import duckdb
 
 from quality.ledger import records
 from quality.ledger.decision import RESULT_TABLES, RESULTS_COVERAGE, Decision, entries_before
+from quality.ledger.hidden import find_changed_hidden
 from quality.ledger.records import ATTENDANCE
 from quality.ledger.store import Ledger
 
@@ -47,10 +48,12 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What an entry says of the run that wrote it: the day it was made for and the inputs' fingerprint."""
+    """What an entry says of the run that wrote it: the day it was made for, the inputs' fingerprint, and a hash of the
+    thresholds by which cells were hidden."""
 
     as_of: str
     input_fingerprint: str
+    thresholds: str
 
 
 def append(
@@ -73,10 +76,12 @@ def append(
     earlier = entries_before(ledger, lambda before: decision.release_id if before == decision.before else "")
     records.read_logs(connection, [(entry.sequence, entry.folder) for entry in earlier])
     _find_changed_cells(connection, attendance_measures)
-    changed = sum(_rows(connection, table) for table in ("changed_cell", "ledger.record_delta", "ledger.week_delta"))
+    find_changed_hidden(connection)
+    tables = ("changed_cell", "changed_hidden", "ledger.record_delta", "ledger.week_delta")
+    changed = sum(_rows(connection, table) for table in tables)
     if not changed:
         return decision.before
-    said = {"as_of": facts.as_of, "input_fingerprint": facts.input_fingerprint, "waiting": decision.waiting}
+    said = {**vars(facts), "waiting": decision.waiting}
     return ledger.append(decision.release_id, said, lambda folder: _write_files(connection, folder)).entry_id
 
 
@@ -129,6 +134,7 @@ def _write_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[st
         "record": "from ledger.record_delta",
         "week": "from ledger.week_delta",
         "cell": "from changed_cell",
+        "hidden": "from changed_hidden",
         "publication": "from ledger.publication",
     }
     changed = "(select distinct academic_year, family from changed_cell)"

@@ -22,11 +22,13 @@ _CELL_TYPES = (
     "table_name varchar, row_key varchar, academic_year varchar, period varchar, family varchar, cell varchar, "
     "status varchar, value_hash varchar, revision integer"
 )
-# The three logs; each row says what is so from its entry on.
+_HIDDEN_TYPES = "tier varchar, table_name varchar, row_key varchar"
+# The logs; each row says what is so from its entry on.
 LOGS = {
     "record": (f"{_RECORD_TYPES}, is_removed boolean", RECORD_KEY),
     "week": (f"{_WEEK_TYPES}, is_removed boolean", WEEK_KEY),
     "cell": (f"{_CELL_TYPES}, is_removed boolean", ("table_name", "row_key")),
+    "hidden": (f"{_HIDDEN_TYPES}, is_removed boolean", ("tier", "table_name", "row_key")),
 }
 
 # What totals tell of a term stands among the weeks under the Sunday of the term's last one: closed when that week is,
@@ -73,13 +75,15 @@ _SUMMED = (
 
 
 def read_logs(connection: duckdb.DuckDBPyConnection, entries: Sequence[tuple[int, Path]]) -> None:
-    """Fills temp tables `record_log`, `week_log` and `cell_log` from the entries' files, with the entry's sequence."""
+    """Fills temp tables `record_log`, `week_log`, `cell_log` and `hidden_log` from the entries' files, with the entry's
+    sequence. Entries of before what is hidden was written down lack the last.
+    """
     for log, (types, _) in LOGS.items():
         connection.execute(f"create or replace temp table {log}_log (sequence integer, {types})")
         for sequence, folder in entries:
-            connection.execute(
-                f"insert into {log}_log select {sequence}, * from read_parquet(?)", [str(folder / f"{log}.parquet")]
-            )
+            path = folder / f"{log}.parquet"
+            if log != "hidden" or path.is_file():
+                connection.execute(f"insert into {log}_log select {sequence}, * from read_parquet(?)", [str(path)])
 
 
 def state_sql(log: str, version: str) -> str:

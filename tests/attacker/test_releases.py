@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quality.attacker.pair import attack_pair, years_that_differ
+from quality.attacker.pair import Together, attack_pair, years_that_differ
+from quality.attacker.release import prepare
 from tests.attacker.made_up import Group, trust_of
-from tests.attacker.published import REGISTRY, attacked, published, row_keys, suppressed
+from tests.attacker.published import REGISTRY, Tables, attacked, published, row_keys, suppressed
 from tests.attacker.test_planted_faults import TRUSTS, real, trust
 
 NAME = "one small group"
@@ -65,6 +66,12 @@ def with_a_closed_year(tables: dict[str, pd.DataFrame], closed: dict[str, pd.Dat
     }
 
 
+def together(tables: Tables, parent: Tables) -> Together:
+    prepared = prepare(tables, REGISTRY, "public")
+    assert prepared is not None
+    return attack_pair(tables, prepared, parent, REGISTRY, "public")
+
+
 def test_a_year_that_both_releases_show_alike_is_not_attacked_twice() -> None:
     marts = trust(NAME)
     before = {table: set(rows) for table, rows in real(NAME).items()}
@@ -75,7 +82,8 @@ def test_a_year_that_both_releases_show_alike_is_not_attacked_twice() -> None:
     turned = {name: frame.iloc[::-1] for name, frame in now.items()}
     longer = with_a_closed_year(now, now), with_a_closed_year(parent, turned)
     assert years_that_differ(*longer) == years_that_differ(now, parent)
-    assert attack_pair(*longer, REGISTRY, "public", []) == attack_pair(now, parent, REGISTRY, "public", []) != []
+    assert together(*longer) == together(now, parent)
+    assert together(now, parent).given_away
 
 
 def test_schools_that_are_not_the_same_make_every_year_another() -> None:

@@ -16,6 +16,7 @@ import duckdb
 from ingest.registry import Registry
 from quality.ledger.decision import Decision, decide
 from quality.ledger.entry import Facts, append
+from quality.ledger.hidden import thresholds_of
 from quality.ledger.store import Ledger
 
 YEAR, FIRST_MONDAY = "2025/26", date(2025, 9, 1)
@@ -162,7 +163,13 @@ class Trust:
 
         decision = decide(self.connection, self.registry, self.ledger, day, release_id_of)
         shown = self._show()
-        entry = append(self.connection, self.ledger, decision, [MEASURE], Facts(day.isoformat(), inputs))
+        entry = append(
+            self.connection,
+            self.ledger,
+            decision,
+            [MEASURE],
+            Facts(day.isoformat(), inputs, thresholds_of(self.registry)),
+        )
         results = self.connection.execute(
             "select unit_code, group_value, numerator from exports_public.measure_value "
             "where measure_id <> 'attendance_rate' and status = 'ok'"
@@ -180,7 +187,8 @@ class Trust:
         self.connection.execute(
             f"""
             insert into exports_public.measure_value
-            select '{YEAR}', period, level, unit_code, '{MEASURE}', 1, '', group_dimension, group_value,
+            select '{YEAR}', period, level, unit_code, '{MEASURE}', 1, if(group_dimension = 'all', 'all', 'census'),
+                group_dimension, group_value,
                 case when count(*) >= {self.minimum} then count(*) end,
                 case when count(*) >= {self.minimum} then sum(attended) end,
                 case when count(*) >= {self.minimum} then 'ok' else 'c' end
@@ -210,8 +218,9 @@ class Trust:
         self.connection.execute(
             f"""
             insert into exports_public.measure_value
-            select '{YEAR}', 'YTD', level, unit_code, '{RESULT}', 1, '', group_dimension, group_value, count(*),
-                sum(z_value), case when count(*) >= {self.minimum} then 'ok' else 'c' end
+            select '{YEAR}', 'YTD', level, unit_code, '{RESULT}', 1, if(group_dimension = 'all', 'all', 'census'),
+                group_dimension, group_value, count(*), sum(z_value),
+                case when count(*) >= {self.minimum} then 'ok' else 'c' end
             from intermediate.int_outcome join aggregates.school_unit using (school_key)
             join intermediate.int_pupil_group using (academic_year, pupil_key)
             group by level, unit_code, group_dimension, group_value

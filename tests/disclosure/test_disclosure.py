@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from quality.disclosure import (
     write_pattern,
 )
 from quality.disclosure.cells import read_marts
+from quality.disclosure.pattern import Before
 from quality.disclosure.secondary import Choice, Limits, Problem, choose
 from quality.ledger.decision import NO_LEDGER_SQL
 from tests.disclosure.trusts import PROPORTIONS, YEAR, breaches, random_trust, row_key
@@ -775,3 +776,33 @@ def test_few_whom_a_total_tells_and_few_whom_it_leaves_out_hide_what_came_by_eac
         "select count(*) from disclosure.pattern where tier = 'leaders' and table_name = 'coverage'"
     ).fetchone()
     assert hidden == (2 if is_hidden else 0,)
+
+
+def hidden_after(shown: Collection[str], hidden: Collection[str] = ()) -> set[str]:
+    """Which of three groups of 80, 3 and 150 and their total the public loses after a release that told of some."""
+    marts = marts_of(groups([80, 3, 150]))
+    keys = {str(key).rsplit("|", 1)[1]: ("measure_value", str(key)) for key in _keys(marts)}
+    told = Before(frozenset(keys[group] for group in hidden), frozenset(keys[group] for group in shown))
+    pattern = decide(marts, REGISTRY, ["public"], before={"leaders": told, "public": told})["public"].pattern
+    return {key.rsplit("|", 1)[1] for key in pattern["row_key"]}
+
+
+def _keys(marts: Marts) -> list[str]:
+    return [row_key(row, MEASURE_VALUE_KEY) for _, row in marts.measure_value.iterrows()]
+
+
+def test_what_was_shown_is_not_counted_on_to_hide_anything() -> None:
+    assert hidden_after(shown=[]) == {"0", "1"}
+    assert hidden_after(shown=["0"]) == {"1", "2"}
+
+
+def test_what_was_hidden_stays_hidden_and_covers() -> None:
+    assert hidden_after(shown=[], hidden=["2"]) == {"1", "2"}
+
+
+def test_where_all_was_shown_the_small_one_is_covered_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    """A correction made it small: nothing is refused, and the run says what whoever kept the release may do."""
+    with caplog.at_level("WARNING", logger="everypupil"):
+        assert hidden_after(shown=["0", "2", "all"]) == {"0", "1"}
+    assert "what the release before showed leaves too little to hide" in caplog.text
+    assert "DA-002" in caplog.text
