@@ -19,6 +19,14 @@ from dashboard.components.schools import with_schools
 from dashboard.context import Context
 
 _TOLERANCE = 0.001
+# A slope over starts that are measured with error is too flat by their reliability, so of a school whose pupils start
+# low too much is expected. Source: Goldstein (2011), Multilevel Statistical Models, 4th ed., ch. 14.
+_ERROR_OF_STARTS = (
+    "Where pupils started is measured by a test, and no test measures exactly: of schools whose pupils start low too "
+    "much is expected, so they look a little worse here than they did, and schools whose pupils start high a little "
+    "better. "
+    "The reliability of the tests is not known here, and nothing is corrected for it."
+)
 
 
 def render(context: Context) -> None:
@@ -29,6 +37,7 @@ def render(context: Context) -> None:
         "pulled towards the average of the schools in the model, the more so the fewer pupils it has. It describes; it "
         "does not judge."
     )
+    paragraph(_ERROR_OF_STARTS)
     years = context.ask(queries.academic_years)
     measures = {year: context.ordered(context.ask(queries.measure_ids, "progress_school", year)) for year in years}
     years = [year for year in years if measures[year]]
