@@ -22,7 +22,13 @@ from ingest.settings import Settings, load_settings
 
 SOURCE = "the schools' own records"
 # The marts that pages show beside published figures, as far as a role has to be given a copy; nothing else is copied.
-PAGE_MARTS = ("absence_spell", "attendance_by_status", "attendance_signal", "attendance_signal_backtest")
+PAGE_MARTS = (
+    "absence_spell",
+    "attendance_by_status",
+    "attendance_reason",
+    "attendance_signal",
+    "attendance_signal_backtest",
+)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,13 @@ _BRIDGES = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ? ORDER BY bridge_id, level, unit_code, step
 """
 _REASONS = """
-SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? ORDER BY level, unit_code, sessions DESC, code
+SELECT * FROM query_table(?) WHERE academic_year = ? AND period = ? AND group_dimension = 'all'
+ORDER BY level, unit_code, sessions DESC, code
+"""
+_REASONS_BY_GROUP = """
+SELECT * FROM query_table(?)
+WHERE academic_year = ? AND period = ? AND level = ? AND unit_code = ? AND group_dimension <> 'all'
+ORDER BY group_dimension, group_value, sessions DESC, code
 """
 _STATUSES = """
 SELECT * FROM query_table(?) WHERE academic_year = ? AND measure_id = ?
@@ -347,6 +353,13 @@ def bridges(release: Release, view: str, academic_year: str, measure_id: str) ->
 def reasons(release: Release, view: str, academic_year: str, period: str) -> pd.DataFrame:
     """Sessions by register code of every unit that this reader may see, the most frequent first."""
     return release.frame(_REASONS, [view, academic_year, period])
+
+
+def reasons_by_group(
+    release: Release, view: str, academic_year: str, period: str, level: str, unit_code: str
+) -> pd.DataFrame:
+    """Sessions by register code of one unit's groups; none for half-terms, which are of all pupils."""
+    return release.frame(_REASONS_BY_GROUP, [view, academic_year, period, level, unit_code])
 
 
 def by_status(release: Release, view: str, academic_year: str, measure_id: str) -> pd.DataFrame:

@@ -56,7 +56,7 @@ _OF_SCHOOLS = {
     "attendance_by_status": _PLAIN_GROUPS,
     "attendance_enrolment_year": _WHOLE,
     "attendance_pupil_year": _WHOLE,
-    "attendance_reason": _WHOLE,
+    "attendance_reason": _PLAIN_GROUPS,
     "attendance_signal": _WHOLE,
     "attendance_signal_backtest": _PLAIN_GROUPS,
     "coverage": _WHOLE,

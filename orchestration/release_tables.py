@@ -28,7 +28,10 @@ GRAIN: dict[str, tuple[str, ...]] = {
     "attendance_by_status": (*_GROUPED, "group_dimension", "group_value"),
     "attendance_enrolment_year": ("academic_year", "enrolment_key"),
     "attendance_pupil_year": ("academic_year", "pupil_key"),
-    "attendance_reason": ("academic_year", "period", "level", "unit_code", "code"),
+    "attendance_reason": (
+        *("academic_year", "period", "level", "unit_code"),
+        *("group_definition", "group_dimension", "group_value", "code"),
+    ),
     "attendance_signal": ("rule_id", "enrolment_key", "signal_date"),
     "attendance_signal_backtest": ("academic_year", "term", "rule_id", "group_dimension", "group_value"),
     "coverage": ("academic_year", "period", "feed", "school_key"),

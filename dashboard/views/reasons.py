@@ -41,6 +41,9 @@ def section(context: Context, year: str, period: str) -> None:
         paragraph(f"This release has no reasons for {units[unit]}.")
         return
     _by_code(context, rows, units[unit], year, period)
+    of_groups = context.ask(queries.reasons_by_group, _TABLE, year, period, level, code)
+    if not of_groups.empty:
+        _by_group(context, of_groups, rows, units[unit], f"{wording.period_name(period)} {year}")
 
 
 def _by_code(context: Context, rows: pd.DataFrame, place: str, year: str, period: str) -> None:
@@ -107,3 +110,93 @@ def _by_code(context: Context, rows: pd.DataFrame, place: str, year: str, period
 
 def _drawn(row: dict[Any, Any], column: str, otherwise: float) -> float:
     return float(row[column]) if readings.shown(row) else otherwise
+
+
+def _by_group(context: Context, frame: pd.DataFrame, everybody: pd.DataFrame, place: str, named: str) -> None:
+    """One code of every group of a dimension, both chosen by the reader.
+
+    Parameters: `frame`, the groups' rows of a unit and period; `everybody`, the rows of all its pupils.
+    """
+    left, right = st.columns(2)
+    with left:
+        dimensions = {
+            name: wording.dimension_name(context.registry, name) for name in frame["group_dimension"].unique()
+        }
+        dimension = choose("Reasons by", dimensions, "reasons_by")
+    with right:
+        codes = {str(row["code"]): f"{row['meaning']} ({row['code']})" for row in everybody.to_dict("records")}
+        code = choose("Reason", codes, "reason")
+    own = frame[frame["group_dimension"] == dimension]
+    rows = own[own["code"] == code].reset_index(drop=True)
+    if rows.empty:
+        paragraph(f"No session under code {code} is told of any group of {place}.")
+        return
+    rows["group_name"] = [wording.group_name(context.registry, dimension, str(value)) for value in rows["group_value"]]
+    shown = sorted(
+        (row for row in rows.to_dict("records") if readings.shown(row)), key=lambda row: -float(row["value"])
+    )
+    meaning, kind = str(rows["meaning"].iat[0]), str(rows["category"].iat[0])
+    if len(shown) > 1:
+        most, least = shown[0], shown[-1]
+        words = readings.compare(most["ci_low"], most["ci_high"], least["ci_low"], least["ci_high"])
+        title = title_of(
+            f"{meaning}: most among {str(most['group_name']).lower()}",
+            f"Code {code}: by {dimensions[dimension].lower()}",
+        )
+        takeaway = (
+            f"{place}, {named.lower()}, {meaning.lower()} in % of the possible sessions of each group: "
+            + ", ".join(f"{row['group_name']} {float(row['value']):.2f}" for row in shown)
+        )
+        takeaway += (
+            ". The intervals of the highest and the lowest do not overlap."
+            if words == "above"
+            else ". The intervals of the highest and the lowest overlap: the order may be chance."
+        )
+        if len(shown) > 2:
+            takeaway += " Of so many groups the ends lie apart by chance too."
+    else:
+        title, takeaway = "Groups cannot be compared", f"{place}, {named.lower()}: too little came to compare groups."
+    without = [
+        wording.group_name(context.registry, dimension, str(value))
+        for value in own["group_value"].unique()
+        if value not in set(rows["group_value"])
+    ]
+    if without:
+        takeaway += f" No session under this code: {', '.join(without)}."
+    figure(
+        key=f"reason_{dimension}_{code}",
+        title=title,
+        takeaway=f"{takeaway} The groups differ in more than this, and what a code says is what the school was told.",
+        alt_text=f"{meaning}, percentage of possible sessions by {dimensions[dimension].lower()}, {place}, with 95% "
+        "intervals; the table has the figures.",
+        caption=context.caption(_MEASURE, place, named.lower()),
+        table=Table(
+            rows,
+            ("group_name", "group_definition", "n", "sessions", "possible", "value", "interval", "coverage", "status"),
+            None,
+            {
+                "group_name": "Group",
+                "group_definition": "Definition",
+                "n": "Pupils with the code (n)",
+                "sessions": "Sessions",
+                "possible": "Possible sessions of the group",
+                "value": "% of possible sessions",
+                "coverage": "Coverage (%)",
+            },
+            {"interval": ("ci_low", "ci_high")},
+        ),
+        chart=share_bars(
+            pd.DataFrame(
+                {
+                    "name": rows["group_name"],
+                    "value": [_drawn(row, "value", 0.0) for row in rows.to_dict("records")],
+                    "low": [_drawn(row, "ci_low", math.nan) for row in rows.to_dict("records")],
+                    "high": [_drawn(row, "ci_high", math.nan) for row in rows.to_dict("records")],
+                    "word": _KINDS[kind],
+                }
+            ),
+            axis_title=f"{meaning}, % of possible sessions, with 95% interval",
+            words=_COLOURS,
+        ),
+        level=3,
+    )

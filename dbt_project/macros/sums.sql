@@ -341,3 +341,8 @@ cross join (
 {% macro is_of_totals(alias='') -%}
     ({{ iso_weekday((alias ~ '.' if alias else '') ~ 'week_start') }} = 7)
 {%- endmacro %}
+
+{#- A register code among a group's pupils, as one value of the group's dimension. -#}
+{% macro code_of_group(code, group_value) -%}
+concat({{ code }}, '|', {{ group_value }})
+{%- endmacro %}

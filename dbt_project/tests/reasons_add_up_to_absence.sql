@@ -8,7 +8,7 @@ with reason as (
         unit_code,
         sum(sessions) as absent
     from {{ ref('attendance_reason') }}
-    where category in ('authorised', 'unauthorised')
+    where category in ('authorised', 'unauthorised') and group_dimension = 'all'
     group by academic_year, period, level, unit_code
 ),
 

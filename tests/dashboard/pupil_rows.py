@@ -313,19 +313,37 @@ def session(pupil_key: int) -> dict[str, Any]:
 
 
 def reasons(level: str, unit: str) -> list[dict[str, Any]]:
-    """Four pupils ill for thirty sessions of four hundred, two late for ten, one on holiday for ten."""
+    """Four pupils ill for thirty sessions of four hundred, two late for ten, one on holiday for ten.
+
+    Girls and boys were ill alike, of those with special needs one was, and of boys one was on holiday.
+    """
     place = {"academic_year": THIS_YEAR, "period": "YTD", "level": level, "unit_code": unit, "possible": 400}
     codes = (
         ("I", "Illness", "illness", "authorised", 4, 30),
         ("L", "Late, before the register closed", "late_before_close", "present", 2, 10),
         ("G", "Holiday not granted", "holiday", "unauthorised", 1, 10),
     )
-    return [
+    everybody = [
         {**place, "code": code, "meaning": meaning, "reason": reason, "category": category}
+        | {"group_definition": "all", "group_dimension": "all", "group_value": "all"}
         | {"n": n, "sessions": sessions, "value": sessions / 4, "ci_low": sessions / 8, "ci_high": sessions / 2}
         | {"coverage": 98.0, "status": "ok"}
         for code, meaning, reason, category, n, sessions in codes
     ]
+    ill, _, holiday = everybody
+    by_group = [
+        row
+        | {"group_definition": f"{dimension}@census", "group_dimension": dimension, "group_value": value}
+        | {"n": n, "sessions": sessions, "possible": possible, "value": 100 * sessions / possible}
+        | {"ci_low": 90 * sessions / possible, "ci_high": 110 * sessions / possible}
+        for row, dimension, value, n, sessions, possible in (
+            (ill, "sex", "F", 2, 15, 200),
+            (ill, "sex", "M", 2, 15, 200),
+            (holiday, "sex", "M", 1, 10, 200),
+            (ill, "sen", "E", 1, 10, 100),
+        )
+    ]
+    return [*everybody, *by_group]
 
 
 def by_status(level: str, unit: str) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ roles:
 """
 ALL_SCHOOLS = tuple(urn for urn, *_ in SCHOOLS)
 EXPORTS = {"public": set(TABLES), "leaders": {*TABLES, "data_quality_issue", "delivery"}}
-GROUPED = {"measure_value", "gap", "attendance_by_status", "attendance_signal_backtest"}
+GROUPED = {"measure_value", "gap", "attendance_by_status", "attendance_reason", "attendance_signal_backtest"}
 PLAIN = ("all", "sex", "nc_year")
 OF_YEAR_GROUPS = {
     *("absence_spell", "assessment_result", "attendance_enrolment_year", "attendance_pupil_year", "attendance_signal"),

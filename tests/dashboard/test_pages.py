@@ -329,6 +329,27 @@ def test_what_is_not_for_every_reader_is_told_to_readers_of_pupils_rows_alone(
         assert [part for part in (section, *parts) if part not in text] == []
 
 
+def test_a_reason_is_told_by_group_to_those_who_may_know_the_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = build_release(tmp_path / "home")
+    add_pupils(settings)
+    offered = {}
+    for role in ("school:100001", "operator"):
+        monkeypatch.setenv(ROLE_VARIABLE, role)
+        shown = run_page(settings, "attendance", monkeypatch, "pupils")
+        assert not shown.exception
+        offered[role] = next(box.options for box in shown.selectbox if box.label == "Reasons by")
+    assert offered == {"school:100001": ["Sex"], "operator": ["Special educational needs", "Sex"]}
+    next(box for box in shown.selectbox if box.label == "Reasons by").select("Sex")
+    text = text_of(shown.run())
+    assert "in % of the possible sessions of each group: Girls 7.50, Boys 7.50." in text
+    assert "The intervals of the highest and the lowest overlap: the order may be chance." in text
+    next(box for box in shown.selectbox if box.label == "Reason").select("Holiday not granted (G)")
+    text = text_of(shown.run())
+    assert "too little came to compare groups. No session under this code: Girls." in text
+
+
 def test_a_role_of_one_school_sees_that_schools_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = build_release(tmp_path / "home")
     add_pupils(settings)

@@ -336,11 +336,16 @@ def _reasons() -> list[Fault]:
     at = "marts.attendance_reason"
     one = f"where unit_code || code = (select min(unit_code || code) from {at})"
     return [
-        Fault(f"insert into {at} from {at} {one}", {f"QM-210@{at}": 2, f"RC-032@{at}": 3}),
+        Fault(f"insert into {at} from {at} {one}", {f"QM-210@{at}": 2, f"RC-032@{at}": 3, f"RC-035@{at}": 4}),
         Fault(f"update {at} set meaning = null {one}", {f"QM-211@{at}": 1}),
         Fault(f"update {at} set value = value + 1 {one}", {f"QM-212@{at}": 1}),
         Fault(f"update {at} set ci_low = null, ci_high = null {one}", {f"QM-213@{at}": 1}),
         Fault(f"update {at} set ci_low = value + 0.1 {one}", {f"QM-214@{at}": 1}),
+        Fault(
+            f"insert into {at} select * replace ('sex@census' as group_definition, 'sex' as group_dimension, "
+            f"'F' as group_value, n + 1 as n) from {at} {one}",
+            {f"RC-035@{at}": 1},
+        ),
     ]
 
 

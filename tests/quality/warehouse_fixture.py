@@ -117,7 +117,8 @@ count_if(is_authorised) as authorised, count_if(is_unauthorised) as unauthorised
 case when any_value(code) = 'I' then 'illness' else 'unexplained' end as main_reason, 0 as attended_before,
 true as is_open from marts.fct_session where not is_attended group by enrolment_key;
 create table marts.attendance_reason as select '2025/26' as academic_year, 'YTD' as period, 'school' as level,
-urn as unit_code, code, 'A meaning' as meaning, 'a_reason' as reason,
+urn as unit_code, 'all' as group_definition, 'all' as group_dimension, 'all' as group_value, code,
+'A meaning' as meaning, 'a_reason' as reason,
 case when any_value(is_authorised) then 'authorised' else 'unauthorised' end as category,
 count(distinct pupil_key) as n, count(*) as sessions, p.possible, 100.0 * count(*) / p.possible as value,
 0e0 as ci_low, 100e0 as ci_high, 'ok' as status

@@ -1,6 +1,6 @@
 {{ config(tags=['step_1']) }}
--- Each register code as a group of sessions, over all pupils of the school by registers alone. A school without a session of a code that
--- another has is a stratum of noughts: its pupils are in a trust's rate too.
+-- Each register code as a group of sessions, over all pupils of a school's group by registers alone; `group_value` is the code and, after a
+-- bar, the group's own. A school without a session of a code that another has is a stratum of noughts: its pupils are in a trust's rate too.
 with pupil as (
     select
         academic_year,
@@ -14,18 +14,35 @@ with pupil as (
     group by academic_year, period, school_key, pupil_key
 ),
 
+member as (
+    select
+        pupil.*,
+        pupil_group.group_definition,
+        pupil_group.group_dimension,
+        pupil_group.group_value
+    from pupil
+    inner join {{ ref('int_pupil_group') }} as pupil_group
+        on pupil.academic_year = pupil_group.academic_year and pupil.pupil_key = pupil_group.pupil_key
+    where
+        pupil_group.group_value is not null
+        and (pupil_group.group_dimension = 'all' or {{ is_told_by_group('pupil.period') }})
+),
+
 school_total as (
     select
         academic_year,
         period,
         school_key,
+        group_definition,
+        group_dimension,
+        group_value,
         {{ sum_if('den > 0') }} as n,
         {{ exact_sum('den') }} as sum_den,
         {{ exact_sum('den * den') }} as sum_den_den,
         sum(expected) as expected,
         sum(received) as received
-    from pupil
-    group by academic_year, period, school_key
+    from member
+    group by academic_year, period, school_key, group_definition, group_dimension, group_value
 ),
 
 pupil_code as (
@@ -44,26 +61,34 @@ pupil_code as (
 
 school_code as (
     select
-        pupil_code.academic_year,
-        pupil_code.period,
-        pupil_code.school_key,
+        member.academic_year,
+        member.period,
+        member.school_key,
+        member.group_definition,
+        member.group_dimension,
+        member.group_value,
         pupil_code.code,
         {{ exact_sum('pupil_code.num') }} as sum_num,
         {{ exact_sum('pupil_code.num * pupil_code.num') }} as sum_num_num,
-        {{ exact_sum('pupil_code.num * pupil.den') }} as sum_num_den
+        {{ exact_sum('pupil_code.num * member.den') }} as sum_num_den
     from pupil_code
-    inner join pupil
-        on pupil_code.academic_year = pupil.academic_year
-            and pupil_code.period = pupil.period
-            and pupil_code.school_key = pupil.school_key
-            and pupil_code.pupil_key = pupil.pupil_key
-    group by pupil_code.academic_year, pupil_code.period, pupil_code.school_key, pupil_code.code
+    inner join member
+        on pupil_code.academic_year = member.academic_year
+            and pupil_code.period = member.period
+            and pupil_code.school_key = member.school_key
+            and pupil_code.pupil_key = member.pupil_key
+    group by
+        member.academic_year, member.period, member.school_key, member.group_definition, member.group_dimension,
+        member.group_value, pupil_code.code
 ),
 
 used as (
     select distinct
         academic_year,
         period,
+        group_definition,
+        group_dimension,
+        group_value,
         code
     from school_code
 )
@@ -73,9 +98,9 @@ select
     school_total.period,
     school_total.school_key,
     'overall_absence_rate' as measure_id,
-    'register_code' as group_definition,
-    'register_code' as group_dimension,
-    used.code as group_value,
+    school_total.group_definition,
+    school_total.group_dimension,
+    {{ code_of_group('used.code', 'used.group_value') }} as group_value,
     cast(school_total.n as bigint) as n,
     coalesce(school_code.sum_num, 0) as sum_num,
     school_total.sum_den,
@@ -85,9 +110,17 @@ select
     cast(school_total.expected as bigint) as expected,
     cast(school_total.received as bigint) as received
 from school_total
-inner join used on school_total.academic_year = used.academic_year and school_total.period = used.period
+inner join used
+    on school_total.academic_year = used.academic_year
+        and school_total.period = used.period
+        and school_total.group_definition = used.group_definition
+        and school_total.group_dimension = used.group_dimension
+        and school_total.group_value = used.group_value
 left join school_code
     on school_total.academic_year = school_code.academic_year
         and school_total.period = school_code.period
         and school_total.school_key = school_code.school_key
+        and school_total.group_definition = school_code.group_definition
+        and school_total.group_dimension = school_code.group_dimension
+        and school_total.group_value = school_code.group_value
         and used.code = school_code.code

@@ -1,24 +1,44 @@
 {{ config(tags=['step_1']) }}
--- A unit's rate of sessions under a code, with the interval of every other rate: over all pupils with a possible session, of whom most
--- have none under a code. `n` are those who have one.
+-- A rate of sessions under a code of a unit's group, with the interval of every other rate: over all its pupils with a possible session, of
+-- whom most have none under a code. `n` are those who have one.
 with figure as (
     {{ measure_values(ref('unit_reason_measure')) }}
+),
+
+pupil_code as (
+    select
+        reason.academic_year,
+        counted.period,
+        reason.school_key,
+        reason.pupil_key,
+        reason.code,
+        sum(reason.sessions) as sessions
+    from {{ ref('int_reason_half_term') }} as reason
+    inner join {{ ref('int_half_term_period') }} as counted
+        on reason.academic_year = counted.academic_year and reason.half_term = counted.half_term
+    group by reason.academic_year, counted.period, reason.school_key, reason.pupil_key, reason.code
 ),
 
 unit_code_total as (
     select
         reason.academic_year,
-        counted.period,
+        reason.period,
         unit.level,
         unit.unit_code,
+        pupil_group.group_definition,
+        pupil_group.group_dimension,
+        pupil_group.group_value,
         reason.code,
         count(distinct reason.pupil_key) as n,
         sum(reason.sessions) as sessions
-    from {{ ref('int_reason_half_term') }} as reason
-    inner join {{ ref('int_half_term_period') }} as counted
-        on reason.academic_year = counted.academic_year and reason.half_term = counted.half_term
+    from pupil_code as reason
     inner join {{ ref('school_unit') }} as unit on reason.school_key = unit.school_key
-    group by reason.academic_year, counted.period, unit.level, unit.unit_code, reason.code
+    inner join {{ ref('int_pupil_group') }} as pupil_group
+        on reason.academic_year = pupil_group.academic_year and reason.pupil_key = pupil_group.pupil_key
+    where pupil_group.group_dimension = 'all' or {{ is_told_by_group('reason.period') }}
+    group by
+        reason.academic_year, reason.period, unit.level, unit.unit_code, pupil_group.group_definition, pupil_group.group_dimension,
+        pupil_group.group_value, reason.code
 ),
 
 said as (
@@ -36,6 +56,9 @@ select
     reason.period,
     reason.level,
     reason.unit_code,
+    reason.group_definition,
+    reason.group_dimension,
+    reason.group_value,
     reason.code,
     said.meaning,
     coalesce({{ absence_reason('reason.code') }}, 'late_before_close') as reason,
@@ -55,5 +78,7 @@ inner join figure
         and reason.period = figure.period
         and reason.level = figure.level
         and reason.unit_code = figure.unit_code
-        and reason.code = figure.group_value
+        and reason.group_definition = figure.group_definition
+        and reason.group_dimension = figure.group_dimension
+        and {{ code_of_group('reason.code', 'reason.group_value') }} = figure.group_value
 left join said on reason.code = said.code
