@@ -29,6 +29,7 @@ from ingest.refusal import FileRefused
 Codes = npt.NDArray[np.int32]
 BLOCK_BYTES = 32 * 1024 * 1024
 LARGEST_FIELD = 1_000_000
+_FEW_COLUMNS = 3
 LARGEST_WORKBOOK_BYTES = 1024**3
 LARGEST_SHEET_CELLS = 20_000_000
 
@@ -190,6 +191,11 @@ def _read_carefully(text: DecodedText, delimiter: str, name: str) -> TextTable:
     for line, record in records:
         if header is None:
             header = _checked_header(record, name, line)
+        elif _swallows_rows(record, delimiter, len(header)):
+            raise FileRefused(
+                f"{name}, line {line}: a quotation mark begins a cell here and does not end it, so that the lines "
+                "below were read as part of it; take the mark away, or double it, and send the file again."
+            )
         else:
             rows.append((line, record))
         last = (line, record)
@@ -200,6 +206,20 @@ def _read_carefully(text: DecodedText, delimiter: str, name: str) -> TextTable:
             f"{name}, line {last[0]}: the file is cut off inside this row; export it again and send the whole file."
         )
     return _from_rows(header, rows, delimiter)
+
+
+def _swallows_rows(record: list[str], delimiter: str, width: int) -> bool:
+    """Whether a cell goes on over whole rows, or over a line's end in a record that has not its number of cells.
+
+    A cell with lines of its own is allowed. One stray quotation mark made a list of 390 pupils a list of two: the rest
+    was a single row that did not fit.
+    """
+    inner = [line for cell in record if "\n" in cell for line in cell.split("\n")[1:]]
+    if not inner:
+        return False
+    fits = len(record) >= width and not any(cell.strip() for cell in record[width:])
+    # In a table of few columns a line of a note may look like a row.
+    return not fits or (width > _FEW_COLUMNS and any(line.count(delimiter) == width - 1 for line in inner))
 
 
 def _records(text: DecodedText, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:

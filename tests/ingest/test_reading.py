@@ -73,6 +73,29 @@ def test_lines_are_right_after_blank_lines_and_quoted_line_ends(tmp_path: Path) 
     assert table.rows_read == 4
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '1,"a,b,c\n2,a,b,c\n3,a,b,c\n',  # to the end of the file
+        '1,"a,b,c\n2,a,b,c\n3,"a,b,c\n',  # to the next one, over whole rows
+        '1,"a,b,c\n2,a,"b,c\n',  # to the next one, in the row below
+    ],
+)
+def test_a_quotation_mark_that_swallows_rows_is_refused_with_its_line(rows: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"A,B,C,D\n0,a,b,c\n{rows}")
+    with pytest.raises(
+        FileRefused, match=r"^list\.csv, line 3: a quotation mark begins a cell here and does not end it"
+    ):
+        read_table(path, tmp_path)
+
+
+def test_a_cell_of_several_lines_is_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text('A,B,C,D\n1,"said: a, b\nand c\n, then d",b,c\n2,a,"",\n')
+    assert texts(read_table(path, tmp_path)) == [["1", "said: a, b\nand c\n, then d", "b", "c"], ["2", "a", "", ""]]
+
+
 def test_trailing_empty_cells_do_not_make_a_row_ragged(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("A,B,\n1,2,\n3,4,,\n")
