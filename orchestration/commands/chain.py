@@ -62,7 +62,9 @@ def finish(ended: LastRun, json_output: bool) -> None:
     elif ended.exit_code == ExitCode.DONE:
         click.echo(ended.sentence)
     else:
-        click.echo(f"Error: {ended.sentence}", err=True)
+        # A release that stands is no error, though the files it lacks are told by the exit code.
+        is_told = ended.outcome in ("published", "nothing_new")
+        click.echo(ended.sentence if is_told else f"Error: {ended.sentence}", err=True)
         for failure in ended.failures:
             click.echo(
                 f"  {failure['rule_id']} {failure['table']}: {rows_of(failure)}. {failure['sentence']}",

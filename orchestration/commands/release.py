@@ -43,6 +43,11 @@ def status(home: Home, json_output: bool) -> None:
     last = found["last_run"]
     if last is not None:
         click.echo(f"Newest run ({last['outcome']}, {last['finished_at']}): {last['sentence']}")
+        if last["outcome"] == "published" and last["release_id"] != found["release_id"]:
+            click.echo(
+                f"  Its release is not the one in force, for that was rolled back to; everypupil rollback "
+                f"{last['release_id']} brings it back, and the next run with something to do publishes anew."
+            )
         for failure in last["failures"]:
             click.echo(f"  {failure['rule_id']} {failure['table']}: {rows_of(failure)}")
         for warning in last.get("warnings", []):

@@ -165,6 +165,7 @@ def test_3_mishaps_change_nothing_that_is_newer(home: Home) -> None:
         assert f"{name}_2026" in said, f"the run does not name {name}\n{said}"
     assert "Traceback" not in said
     again = home.run("run", "--as-of", "2026-09-01", expect=1)
+    assert "Error:" not in said + again.stderr, "what was published stands"
     assert "Nothing new" in again.stderr, "a refused file is told every night, with its folder"
     spoilt = [f"session_marks/{SECONDARY}/{name}_20260701T180000.csv" for name in SPOILT] + [
         "stranger_20260701T180000.csv"

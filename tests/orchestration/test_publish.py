@@ -12,7 +12,9 @@ import duckdb
 import pytest
 
 from ingest.settings import Settings
+from orchestration.cli import execute
 from orchestration.errors import ChainError, WrongUse
+from orchestration.last_run import LastRun, now, write_last_run
 from orchestration.publish import coverage_sentence, publish
 from orchestration.releases import current_id, list_releases, read_manifest, rollback, verify
 from orchestration.warehouse import open_warehouse
@@ -197,6 +199,21 @@ def test_verify_finds_rows_that_differ_though_the_manifest_was_made_to_fit_the_b
     problems = verify(settings, release_id)
     assert "public/dim_school.parquet does not hold the rows that were published" in problems
     assert "the hash of table dim_school does not follow from its files" in problems
+
+
+def test_status_says_that_the_newest_run_was_rolled_back(
+    settings: Settings, warehouse: duckdb.DuckDBPyConnection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = publish(settings, warehouse, inputs_on(DAY, "one"), GATE)
+    build(warehouse, mark="N", slices=("s1", "s3"))
+    second = publish(settings, warehouse, inputs_on(DAY, "two"), GATE)
+    write_last_run(settings, LastRun("r", now(), now(), "published", 0, "Published.", release_id=second))
+    said = []
+    for wanted in (first, second):
+        rollback(settings, wanted)
+        assert execute(["--home", str(settings.home), "status"]) == 0
+        said.append(f"everypupil rollback {second} brings it back" in capsys.readouterr().out)
+    assert said == [True, False]
 
 
 def test_rollback_serves_the_release_before_and_refuses_a_damaged_one(
