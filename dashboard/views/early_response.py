@@ -361,7 +361,10 @@ def _rules(context: Context, frame: pd.DataFrame, period: str) -> None:
         takeaway=f"Of {first['pupils']:,} pupils with at least {backtest['minimum_possible_sessions']} possible "
         f"sessions in both terms, {first['below']:,} attended less than {below}% of the later one. Where intervals "
         "overlap, two rules are not clearly apart; where they do not, it is a guide and no test, for all rules are of "
-        "the same pupils.",
+        f"the same pupils. To flag everybody would have a precision of {100 * first['below'] / first['pupils']:.1f}%. "
+        "A rule flags from the start of the year and the plain one by a term, so neither number of flagged is the "
+        "other's; and the intervals are of these schools and this term, and would be up to three times as wide of "
+        "schools like them.",
         alt_text=f"Precision of {len(frame)} rules with 95% intervals; the table has recall and false alarms too.",
         caption=_caption(context, "back-test of the rules of early response", _JUDGED, "all schools", period),
         table=Table(
@@ -430,7 +433,8 @@ def _groups(context: Context, frame: pd.DataFrame, period: str) -> None:
         title=title_of(f"False alarms by group: {spread}" if spread else "", "False alarms by group: nothing to count"),
         takeaway=f"{rules[rule_id]}, by {dimension_words(context, dimension)}: of the pupils who were not below "
         "afterwards, how many the rule had flagged, beside the plain rule. Where one group's interval lies above "
-        "another's, the rule errs about it more often.",
+        "another's, more of its pupils who were not below had been flagged; how many of the flagged were wrong, and "
+        "how many were missed, can lie the other way, where more of a group are below.",
         alt_text=f"False alarms by {dimension_words(context, dimension)} with 95% intervals; figures in the table.",
         caption=_caption(
             context, f"false alarms of: {rules[rule_id]}", f"{_JUDGED}, not below in the later", "all schools", period

@@ -33,3 +33,15 @@
 {% macro part_sum(condition, expression) -%}
     cast(coalesce(sum(cast(case when {{ condition }} then {{ expression }} end as decimal(38, 18))), 0) as double)
 {%- endmacro %}
+
+{#-
+  An end of the interval of a percentage, from its upper end about the percentage itself: the half width taken on the scale of log odds,
+  whose derivative is 1 / (p (1 - p)). `sign`: -1 for the lower end, 1 for the upper. Source: Agresti (2013), Categorical Data Analysis,
+  3rd ed., 3.1 and 16.1 (delta method).
+-#}
+{% macro logit_end(value, upper, sign) -%}
+(100 / (1 + exp(
+    -ln({{ value }} / (100 - {{ value }}))
+    - {{ sign }} * 100 * ({{ upper }} - {{ value }}) / ({{ value }} * (100 - {{ value }}))
+)))
+{%- endmacro %}

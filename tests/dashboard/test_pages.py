@@ -347,7 +347,7 @@ def test_a_reason_is_told_by_group_to_those_who_may_know_the_groups(
     assert "The intervals of the highest and the lowest overlap: the order may be chance." in text
     next(box for box in shown.selectbox if box.label == "Reason").select("Holiday not granted (G)")
     text = text_of(shown.run())
-    assert "too little came to compare groups. No session under this code: Girls." in text
+    assert "all sessions of holiday not granted that are told are of Boys. No session under this code: Girls." in text
 
 
 def test_a_role_of_one_school_sees_that_schools_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 {{ config(tags=['step_1']) }}
 -- A rate of sessions under a code of a unit's group, with the interval of every other rate: over all its pupils with a possible session, of
--- whom most have none under a code. `n` are those who have one.
+-- whom most have none under a code. `n` are those who have one. The ends of the interval are those of its half width on the scale of
+-- log odds: of a code that few pupils have, an interval about the rate itself lies too low, and reaches 0 although a session was seen.
 with figure as (
     {{ measure_values(ref('unit_reason_measure')) }}
 ),
@@ -67,9 +68,18 @@ select
     cast(reason.sessions as bigint) as sessions,
     cast(figure.denominator as bigint) as possible,
     figure.value,
-    figure.ci_low,
-    figure.ci_high,
-    figure.interval_method,
+    case
+        when figure.ci_high is null or figure.value >= 100 then figure.ci_low
+        else {{ round_sig(logit_end('figure.value', 'figure.ci_high', -1)) }}
+    end as ci_low,
+    case
+        when figure.ci_high is null or figure.value >= 100 then figure.ci_high
+        else {{ round_sig(logit_end('figure.value', 'figure.ci_high', 1)) }}
+    end as ci_high,
+    case
+        when figure.interval_method is null or figure.value >= 100 then figure.interval_method
+        else replace(figure.interval_method, 'linearised_t', 'linearised_t_on_logit')
+    end as interval_method,
     figure.coverage,
     figure.status
 from unit_code_total as reason
