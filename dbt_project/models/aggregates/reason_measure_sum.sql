@@ -1,6 +1,7 @@
 {{ config(tags=['step_1']) }}
 -- Each register code as a group of sessions, over all pupils of a school's group by registers alone; `group_value` is the code and, after
--- a bar, the group's own. A school without a session of a code that another has is a stratum of noughts: its pupils are in a trust's rate too.
+-- a bar, the group's own. A school without a session of a code that another has is a stratum of noughts: its pupils are in a trust's rate
+-- too.
 with pupil as (
     select
         academic_year,
