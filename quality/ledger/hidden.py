@@ -3,7 +3,8 @@
 Which cells cover a hidden one is a choice. Chosen anew after every delivery, one release would show what the last one
 relied on, or rely on what the last one showed, and whoever reads both could work the hidden cell out. Results, and
 attendance of a period that is over, move by corrections alone: of these a cell stays hidden until as many of its pupils
-were corrected as a figure may rest on, and what was shown is not counted on to hide anything.
+were corrected as a figure may rest on, and what was shown is not counted on to hide anything. So it is with attendance
+of every period where no week is running, as in holidays: what is told of anew then is but another name of what was.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def thresholds_of(registry: Registry) -> str:
 def write_before(connection: duckdb.DuckDBPyConnection, registry: Registry, entries: list[Entry]) -> None:
     """Fills the tables of `BEFORE_DDL`: what lasts of what the last of the entries told, and what moved since.
 
-    Reads the logs, `record_kept`, `record_now`, `week_kept`, and the deltas of schema `ledger`.
+    Reads the logs, `ledger_facts`, `record_kept`, `record_now`, `week_kept`, and the deltas of schema `ledger`.
     """
     if not entries or entries[-1].content.get("thresholds") != thresholds_of(registry):
         return
@@ -72,7 +73,11 @@ def write_before(connection: duckdb.DuckDBPyConnection, registry: Registry, entr
         f"""
         insert into ledger.lasting
         with told as (select distinct academic_year, period, family from ({records.state_sql("cell", last)})),
-        over_by as (select date_trunc('week', ?::date) as monday)
+        over_by as (select date_trunc('week', ?::date) as monday),
+        running as (
+            select week_start from intermediate.int_enrolment_week, ledger_facts
+            where week_start >= date_trunc('week', as_of) and (received > 0 or possible > 0)
+        )
         select told.* from told where family <> '{ATTENDANCE}'
         union all
         select told.* from told semi join (
@@ -81,6 +86,8 @@ def write_before(connection: duckdb.DuckDBPyConnection, registry: Registry, entr
         union all
         select told.* from told, over_by where family = '{ATTENDANCE}' and period like 'W%'
             and strptime(substr(period, 2) || '-1', '%G-%V-%u')::date < monday
+        union
+        select told.* from told where family = '{ATTENDANCE}' and not exists (from running)
         order by all
         """,
         [entries[-1].content["as_of"]],

@@ -39,9 +39,9 @@ def hide(trust: Trust, rows: Collection[tuple[str, str]]) -> None:
         )
 
 
-def next_release(trust: Trust, inputs: str, registry: Registry | None = None) -> tuple[Told, Before]:
-    """Decides the next release, and what of it stays as it was published."""
-    told = trust.publish(inputs)
+def next_release(trust: Trust, inputs: str, days: int = 0) -> tuple[Told, Before]:
+    """Decides the next release, and what of it stays as it was published. days: after the last marked week."""
+    told = trust.publish(inputs, trust.day(days))
     trust.connection.execute(
         """
         create schema if not exists marts;
@@ -50,7 +50,7 @@ def next_release(trust: Trust, inputs: str, registry: Registry | None = None) ->
         create or replace table marts.progress_model as from exports_public.progress_model;
         """
     )
-    return told, lasting_rows(trust.connection, registry or with_measures(trust.registry))["public"]
+    return told, lasting_rows(trust.connection, with_measures(trust.registry))["public"]
 
 
 def with_measures(registry: Registry) -> Registry:
@@ -70,6 +70,23 @@ def test_of_a_week_that_was_over_what_was_hidden_stays_hidden_and_what_was_shown
     assert before.hidden == {row(WEEK, "A")}, "a year that goes on moves for everybody"
     assert {row(WEEK, "B"), row(OTHER_WEEK, "A")} <= before.shown
     assert not any(key.split("|")[1] in ("YTD", "AUT", RUNNING) for _, key in before.shown | before.hidden)
+
+
+def test_in_a_holiday_the_year_so_far_stays_as_it_was(trust: Trust) -> None:
+    """Nothing is marked and nothing moves, but a name of the year may be new: five half-terms are over."""
+    trust.publish("one")
+    _, before = next_release(trust, "two")
+    assert before.hidden == {row(WEEK, "A"), row("YTD", "A")}
+    assert {row("YTD", "B"), row("AUT", "A"), row("AUT", "B")} <= before.shown
+
+
+def test_while_a_week_runs_the_year_so_far_is_free(trust: Trust) -> None:
+    """What came since of the running week is in the figures, and the ledger knows nothing of it yet."""
+    trust.publish("one")
+    trust.mark_week()
+    _, before = next_release(trust, "two", days=-7 + 2)
+    assert before.hidden == {row(WEEK, "A")}
+    assert not any(key.split("|")[1] in ("YTD", "AUT") for _, key in before.shown)
 
 
 @pytest.mark.parametrize("corrected", [1, T - 1, T])
