@@ -362,9 +362,9 @@ def _rules(context: Context, frame: pd.DataFrame, period: str) -> None:
         f"sessions in both terms, {first['below']:,} attended less than {below}% of the later one. Where intervals "
         "overlap, two rules are not clearly apart; where they do not, it is a guide and no test, for all rules are of "
         f"the same pupils. To flag everybody would have a precision of {100 * first['below'] / first['pupils']:.1f}%. "
-        "A rule flags from the start of the year and the plain one by a term, so neither number of flagged is the "
-        "other's; and the intervals are of these schools and this term, and would be up to three times as wide of "
-        "schools like them.",
+        "A rule flags from the start of the year and the plain one by one term: they flag different numbers, so their "
+        "precisions are no contest. The intervals are of these schools and this term; of schools like them they would "
+        "be up to three times as wide.",
         alt_text=f"Precision of {len(frame)} rules with 95% intervals; the table has recall and false alarms too.",
         caption=_caption(context, "back-test of the rules of early response", _JUDGED, "all schools", period),
         table=Table(

@@ -35,13 +35,16 @@
 {%- endmacro %}
 
 {#-
-  An end of the interval of a percentage, from its upper end about the percentage itself: the half width taken on the scale of log odds,
-  whose derivative is 1 / (p (1 - p)). `sign`: -1 for the lower end, 1 for the upper. Source: Agresti (2013), Categorical Data Analysis,
-  3rd ed., 3.1 and 16.1 (delta method).
+  An end (`ci_low` or `ci_high`) of a percentage's interval, from its half width about the percentage itself: taken on the scale of log
+  odds, whose derivative is 1 / (p (1 - p)). Of all sessions (100 %) there are no odds, and the end stays. Source: Agresti (2013), Categorical
+  Data Analysis, 3rd ed., 3.1 and 16.1 (delta method).
 -#}
-{% macro logit_end(value, upper, sign) -%}
-(100 / (1 + exp(
-    -ln({{ value }} / (100 - {{ value }}))
-    - {{ sign }} * 100 * ({{ upper }} - {{ value }}) / ({{ value }} * (100 - {{ value }}))
-)))
+{% macro logit_end(figure, end) -%}
+{%- set p = figure ~ '.value' -%}
+{%- set moved = '100 * (' ~ figure ~ '.ci_high - ' ~ p ~ ') / (' ~ p ~ ' * (100 - ' ~ p ~ '))' -%}
+{%- set log_odds = 'ln(' ~ p ~ ' / (100 - ' ~ p ~ '))' -%}
+case
+        when {{ figure }}.ci_high is null or {{ p }} >= 100 then {{ figure }}.{{ end }}
+        else {{ round_sig('(100 / (1 + exp(-' ~ log_odds ~ (' + ' if end == 'ci_low' else ' - ') ~ moved ~ ')))') }}
+    end
 {%- endmacro %}

@@ -68,18 +68,9 @@ select
     cast(reason.sessions as bigint) as sessions,
     cast(figure.denominator as bigint) as possible,
     figure.value,
-    case
-        when figure.ci_high is null or figure.value >= 100 then figure.ci_low
-        else {{ round_sig(logit_end('figure.value', 'figure.ci_high', -1)) }}
-    end as ci_low,
-    case
-        when figure.ci_high is null or figure.value >= 100 then figure.ci_high
-        else {{ round_sig(logit_end('figure.value', 'figure.ci_high', 1)) }}
-    end as ci_high,
-    case
-        when figure.interval_method is null or figure.value >= 100 then figure.interval_method
-        else replace(figure.interval_method, 'linearised_t', 'linearised_t_on_logit')
-    end as interval_method,
+    {{ logit_end('figure', 'ci_low') }} as ci_low,
+    {{ logit_end('figure', 'ci_high') }} as ci_high,
+    replace(figure.interval_method, 'linearised_t', 'linearised_t_on_logit') as interval_method,
     figure.coverage,
     figure.status
 from unit_code_total as reason
