@@ -36,8 +36,8 @@
 
 {#-
   An end (`ci_low` or `ci_high`) of a percentage's interval, from its half width about the percentage itself: taken on the scale of log
-  odds, whose derivative is 1 / (p (1 - p)). Of all sessions (100 %) there are no odds, and the end stays. Source: Agresti (2013), Categorical
-  Data Analysis, 3rd ed., 3.1 and 16.1 (delta method).
+  odds, whose derivative is 1 / (p (1 - p)). Of all sessions (100 %) there are no odds, and the end stays.
+  Source: Agresti (2013), Categorical Data Analysis, 3rd ed., 3.1 and 16.1 (delta method).
 -#}
 {% macro logit_end(figure, end) -%}
 {%- set p = figure ~ '.value' -%}
