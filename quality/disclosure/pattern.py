@@ -72,7 +72,7 @@ BLOCK_COLUMNS = [
 @dataclass(frozen=True)
 class Before:
     """What a tier was shown before, as table_name and row_key of rows: hidden ones, which stay hidden, and shown ones
-    of which nothing changed. To hide one of these now would protect nothing, for whoever kept it knows it.
+    of which nothing or little changed. To hide one of these now would protect nothing, for whoever kept it knows it.
     """
 
     hidden: frozenset[tuple[str, str]] = frozenset()
